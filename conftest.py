@@ -1,0 +1,1 @@
+"""The project's own pytest configuration; container directories and tests bring theirs."""
