@@ -1,0 +1,105 @@
+"""Read `settings.yaml`: every problem of a file at once, each at its key, in the order of the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from kharness.errors import Problem, SettingsError
+from kharness.settings.catalog import SETTINGS_FILE
+from kharness.settings.checks import check_image, check_settings, empty_keys
+from kharness.settings.model import Settings
+from kharness.settings.problems import Told, shown, told
+from kharness.settings.section import Loc
+from kharness.settings.variables import without_variables
+from kharness.settings.yaml12 import Document, read_yaml
+from kharness.settings.yaml_errors import YamlError
+
+NAME = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*")
+"""A path component of an image's name, by the grammar of the registry's distribution project."""
+SHORTEST = 2
+"""An engine takes no shorter name for a container."""
+NULL = "should have a value, not null; remove the key if its default is meant"
+
+
+def load_settings(directory: Path) -> Settings:
+    """Read a container directory's settings; raises `SettingsError` with all problems of the file."""
+    file = directory / SETTINGS_FILE
+    name = directory.resolve().name
+    if len(name) < SHORTEST or not NAME.fullmatch(name):
+        message = (
+            "the directory's name is the image's, it should be at least two lower-case letters or digits, with '-', "
+            f"'.' or '_' only between them, not {shown(name)}"
+        )
+        raise SettingsError([Problem(file, "", message)])
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise SettingsError([Problem(file, "", f"cannot be read: {error.strerror}")]) from None
+    return parse_settings(text, file=file, has_dockerfile=(directory / "Dockerfile").is_file())
+
+
+def parse_settings(text: bytes, *, file: Path, has_dockerfile: bool) -> Settings:
+    """Read the text of a settings file; `file` is where its problems are said to be. Raises `SettingsError` only."""
+    try:
+        document = read_yaml(text)
+    except YamlError as error:
+        raise SettingsError([Problem(file, f"line {error.line}" if error.line else "", error.message)]) from None
+    if document.value is None:
+        raise SettingsError([Problem(file, "", "should not be empty; write {} if every default is meant")])
+    if not isinstance(document.value, Mapping):
+        message = f"should be a mapping such as 'ports: [80]', not {shown(document.value)}"
+        raise SettingsError([Problem(file, "", message)])
+    value, problems = without_variables(_without_extensions(document.value))
+    problems += [
+        Told(loc=loc, message=f"should be said once, it is in line {line} already") for loc, line in document.duplicates
+    ]
+    problems += [Told(loc=loc, message=NULL) for loc in empty_keys(value)]
+    settings = _check(value, problems, has_dockerfile=has_dockerfile)
+    if settings is None:
+        raise SettingsError(_sorted(problems, document, file))
+    return settings
+
+
+def settings_of(said: Mapping[str, Any], *, file: Path, has_dockerfile: bool) -> Settings:
+    """Make settings of keys that a program gives, where a dollar sign is a dollar sign.
+
+    `file` is where problems are said to be. Raises `SettingsError` with all of them.
+    """
+    problems: list[Told] = []
+    settings = _check(said, problems, has_dockerfile=has_dockerfile)
+    if settings is None:
+        raise SettingsError(Problem(file, found.key, found.message) for found in problems)
+    return settings
+
+
+def _check(value: Mapping[str, Any], problems: list[Told], *, has_dockerfile: bool) -> Settings | None:
+    """Return the settings if there is no problem, else add what is found to `problems`."""
+    settings = None
+    try:
+        settings = Settings.model_validate(value)
+    except ValidationError as error:
+        known = {problem.loc for problem in problems}
+        problems += [found for found in told(error) if not _within(found.loc, known)]
+    problems += check_image(value, has_dockerfile=has_dockerfile)
+    if settings is not None:
+        problems += check_settings(settings)
+    return None if problems else settings
+
+
+def _without_extensions(value: Mapping[str, Any]) -> dict[str, Any]:
+    # As in Compose, the place for anchors that belong to no key.
+    return {key: said for key, said in value.items() if not key.startswith("x-")}
+
+
+def _within(loc: Loc, others: Iterable[Loc]) -> bool:
+    return any(loc[: len(other)] == other for other in others)
+
+
+def _sorted(problems: Iterable[Told], document: Document, file: Path) -> list[Problem]:
+    unique = {(document.line(found.loc), found.key, found.message) for found in problems}
+    return [Problem(file, key, message) for _, key, message in sorted(unique)]

@@ -1,0 +1,115 @@
+"""A container directory's `settings.yaml`: Compose's keys of a service, and kharness's own."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_interface
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, TypeAdapter
+
+from kharness.settings.ports import HIGHEST
+from kharness.settings.scalars import Duration, Natural, is_number, read_text
+from kharness.settings.section import Section, expected
+from kharness.settings.service import ServiceKeys
+from kharness.settings.several import Texts
+
+AUTOSTART = re.compile(r"\s*(\d{1,6})\s*(?:,\s*host=([A-Za-z0-9_.-]+)\s*)?", re.ASCII)
+DESTINATION = re.compile(
+    r"(?:\[(?P<inner>[^\[\]]+)\]|(?P<plain>[^\[\]:]+|[0-9a-fA-F:]+(?:/\d+)?))(?::(?P<port>\d{1,5}))?", re.ASCII
+)
+HOST = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?", re.ASCII)
+
+
+def _destination(value: Any) -> str:
+    text = read_text(value) if not isinstance(value, bool) else ""
+    match = DESTINATION.fullmatch(text)
+    if match is None or not 0 < int(match["port"] or 1) <= HIGHEST or not _is_place(match["inner"] or match["plain"]):
+        raise expected("a destination such as 10.1.2.3, 10.0.0.0/8:443 or mail.example.org:25")
+    return text
+
+
+def _is_place(text: str) -> bool:
+    try:
+        ip_interface(text)
+    except ValueError:
+        return HOST.fullmatch(text) is not None
+    return True
+
+
+def _egress(value: Any) -> Any:
+    if not isinstance(value, bool | list | tuple):
+        raise expected("true, false, or a list of destinations")
+    return value if isinstance(value, bool) else DESTINATIONS.validate_python(value)
+
+
+DESTINATIONS = TypeAdapter(tuple[Annotated[str, BeforeValidator(_destination)], ...])
+Egress = Annotated[bool | tuple[str, ...], BeforeValidator(_egress, json_schema_input_type=bool | list[str])]
+
+
+class TestOverrides(ServiceKeys):
+    """`test:`, what differs in a test instance. `timeout` in seconds."""
+
+    __test__: ClassVar[bool] = False
+    place: ClassVar[str] = "test"
+
+    egress: Egress = False
+    """Whether a test instance may reach the network: true, or a list of destinations."""
+    timeout: Duration = 300.0
+    """The time after which a hung test is ended."""
+    same: tuple[Literal["env_file", "secrets"], ...] = ()
+    """Keys whose production value tests use too."""
+
+
+class Autostart(Section):
+    """When the container starts with the host: waves start in ascending order; `host` limits it to one host."""
+
+    short_schema: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"type": "integer", "minimum": 0},
+        {"type": "string", "pattern": f"^{AUTOSTART.pattern}$"},
+    )
+
+    wave: Natural
+    """Its place in the order of starts."""
+    host: str | None = None
+    """The only host on which it starts."""
+
+    @classmethod
+    def from_short(cls, value: Any) -> Any:
+        match = AUTOSTART.fullmatch(read_text(value)) if isinstance(value, str) or is_number(value) else None
+        if match is None:
+            raise expected("a wave such as 4, or '4,host=NAME'")
+        return {"wave": int(match[1]), "host": match[2]}
+
+
+class Gate(Section):
+    """What may be missing from a session that promotes."""
+
+    exclude: Texts = ()
+    """Marks whose tests may be deselected."""
+    skips: Texts = ()
+    """Tests that may be skipped, by name."""
+
+
+class Release(Section):
+    """How a launch is verified, and what happens to the data; `verify_for` in seconds."""
+
+    verify: Literal["tests", "none"] = "tests"
+    """What must vouch for a new production container: its in_prod tests or health check, or nothing."""
+    verify_for: Duration = 10.0
+    """How long it must run without restart or ill health."""
+    data: Literal["keep", "snapshot"] = "keep"
+    """Whether the volume directory is snapshotted before the launch, and put back with the old container."""
+
+
+class Settings(ServiceKeys):
+    """A container directory's settings."""
+
+    test: TestOverrides = Field(default_factory=TestOverrides)
+    """What differs in a test instance."""
+    autostart: Autostart | None = None
+    """The wave in which it starts with the host."""
+    gate: Gate = Field(default_factory=Gate)
+    """What may be missing from a session that promotes."""
+    release: Release = Field(default_factory=Release)
+    """How a launch is verified, and what happens to the data."""

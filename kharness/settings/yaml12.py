@@ -1,0 +1,191 @@
+"""YAML by the core schema of YAML 1.2, with the line of every key.
+
+Anchors and the merge key `<<` work as in Compose. The file is read as libyaml's events, where libyaml is there, so that
+neither deep nesting nor aliases of aliases can exhaust anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+
+from kharness.settings.section import Loc
+from kharness.settings.yaml_errors import YamlError, in_our_words
+from kharness.settings.yaml_scalars import CORE, NOT_TEXT, read_scalar
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+DEEPEST = 40
+LARGEST = 1 << 20
+MOST_NODES = 100_000
+LONGEST_NUMBER = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file's value, the line of each key and item, and each key that is said twice with the line before."""
+
+    value: Any
+    lines: dict[Loc, int] = field(default_factory=dict)
+    duplicates: tuple[tuple[Loc, int], ...] = ()
+
+    def line(self, loc: Loc) -> int:
+        """Return the line of a place, or of the nearest one around it."""
+        while loc and loc not in self.lines:
+            loc = loc[:-1]
+        return self.lines.get(loc, 0)
+
+
+def read_yaml(data: bytes) -> Document:
+    """Read one document; raises `YamlError`. An empty file is None."""
+    text = _decode(data)
+    try:
+        return _Builder(yaml.parse(text, LOADER)).document()
+    except yaml.MarkedYAMLError as error:
+        raise in_our_words(error, text.splitlines()) from None
+    except (yaml.YAMLError, ValueError, OverflowError):
+        raise YamlError(0, "is not valid YAML") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A value with the number of values in it and its height."""
+
+    value: Any
+    size: int = 1
+    height: int = 1
+
+
+class _Builder:
+    def __init__(self, events: Iterator[Any]) -> None:
+        self._events = events
+        self._anchors: dict[str, _Node] = {}
+        self._lines: dict[Loc, int] = {}
+        self._duplicates: list[tuple[Loc, int]] = []
+        self._size = 0
+
+    def document(self) -> Document:
+        next(self._events)
+        if isinstance(next(self._events), StreamEndEvent):
+            return Document(None)
+        node = self._node(next(self._events), (), 1)
+        next(self._events)
+        after = next(self._events)
+        if isinstance(after, DocumentStartEvent):
+            raise YamlError(_line(after), "should be one document, and a second one begins here")
+        return Document(node.value, self._lines, tuple(self._duplicates))
+
+    def _node(self, event: Any, loc: Loc, depth: int) -> _Node:
+        self._lines.setdefault(loc, _line(event))
+        if isinstance(event, AliasEvent):
+            node = self._alias(event)
+        elif isinstance(event, ScalarEvent):
+            node = _Node(read_scalar(event, line=_line(event)))
+        elif isinstance(event, SequenceStartEvent):
+            node = self._sequence(event, loc, depth)
+        else:
+            node = self._mapping(event, loc, depth)
+        self._size += node.size if isinstance(event, AliasEvent) else 1
+        if depth + node.height > DEEPEST or self._size > MOST_NODES:
+            raise YamlError(_line(event), "should not be nested so deeply, or expand to so much")
+        if anchor := getattr(event, "anchor", None):
+            self._anchors[anchor] = node
+        return node
+
+    def _alias(self, event: AliasEvent) -> _Node:
+        # The name is not shown: unquoted text that begins with an asterisk may be a password.
+        if event.anchor not in self._anchors:
+            raise YamlError(
+                _line(event), "should be quoted if it is text; '*' begins an alias, and no such anchor is set"
+            )
+        return self._anchors[event.anchor]
+
+    def _sequence(self, start: SequenceStartEvent, loc: Loc, depth: int) -> _Node:
+        _check_tag(start, "seq")
+        nodes: list[_Node] = []
+        self._refuse_depth(start, depth)
+        while not isinstance(event := next(self._events), SequenceEndEvent):
+            nodes.append(self._node(event, (*loc, len(nodes)), depth + 1))
+        return _parent([node.value for node in nodes], nodes)
+
+    def _mapping(self, start: MappingStartEvent, loc: Loc, depth: int) -> _Node:
+        _check_tag(start, "map")
+        found: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        nodes: list[_Node] = []
+        self._refuse_depth(start, depth)
+        while not isinstance(event := next(self._events), MappingEndEvent):
+            if isinstance(event, ScalarEvent) and event.value == "<<" and not event.style:
+                nodes.append(self._node(next(self._events), (*loc, "<<"), depth + 1))
+                merged = {**_merge(nodes[-1].value, event), **merged}
+                continue
+            key = self._key(event)
+            here = (*loc, key)
+            if key in found:
+                self._duplicates.append((here, self._lines[here]))
+            self._lines[here] = _line(event)
+            nodes.append(self._node(next(self._events), here, depth + 1))
+            found[key] = nodes[-1].value
+        return _parent({**merged, **found}, nodes)
+
+    def _key(self, event: Any) -> str:
+        if isinstance(event, AliasEvent):
+            value = self._alias(event).value
+            text = str(getattr(value, "written", value)) if isinstance(value, str | int | float) else ""
+        else:
+            text = event.value if isinstance(event, ScalarEvent) else ""
+            if anchor := getattr(event, "anchor", None):
+                self._anchors[anchor] = _Node(text)
+        if not text or NOT_TEXT.search(text):
+            raise YamlError(_line(event), "should have text as a key")
+        return text
+
+    def _refuse_depth(self, event: Any, depth: int) -> None:
+        if depth >= DEEPEST:
+            raise YamlError(_line(event), "should not be nested so deeply, or expand to so much")
+
+
+def _parent(value: Any, nodes: list[_Node]) -> _Node:
+    return _Node(value, 1 + sum(node.size for node in nodes), 1 + max((node.height for node in nodes), default=0))
+
+
+def _merge(value: Any, event: Any) -> dict[str, Any]:
+    sources = value if isinstance(value, list) else [value]
+    if not all(isinstance(source, dict) for source in sources):
+        raise YamlError(_line(event), "should merge a mapping, or a list of mappings")
+    return {key: said for source in reversed(sources) for key, said in source.items()}
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
+
+
+def _check_tag(event: Any, name: str) -> None:
+    if event.tag not in {None, "!", CORE + name}:
+        raise YamlError(_line(event), "should not have a tag of its own")
+
+
+def _decode(data: bytes) -> str:
+    if len(data) > LARGEST:
+        raise YamlError(0, "should not be larger than 1 MiB")
+    if b"\0" in data:
+        raise YamlError(0, "should be text, not a binary file")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise YamlError(data.count(b"\n", 0, error.start) + 1, "should be UTF-8") from None
+    if match := NOT_TEXT.search(text):
+        raise YamlError(text.count("\n", 0, match.start()) + 1, "should not contain control characters")
+    return text

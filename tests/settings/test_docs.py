@@ -1,0 +1,85 @@
+"""docs/settings.yaml is documentation, example and complete."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kharness.settings.build import Build, CopyItem, Download
+from kharness.settings.health import Healthcheck
+from kharness.settings.load import parse_settings
+from kharness.settings.model import Gate, Release, Settings, TestOverrides
+from kharness.settings.network import Dependency, NetworkAttachment
+from kharness.settings.overlay import for_test
+from kharness.settings.ports import Port
+from kharness.settings.process import Device, Logging, Ulimit
+from kharness.settings.section import Section
+from kharness.settings.service import ServiceKeys
+from kharness.settings.volumes import BindOptions, LongVolume, TmpfsOptions, VolumeOptions
+from kharness.settings.yaml12 import read_yaml
+
+DOCS = Path(__file__).parents[2] / "docs" / "settings.yaml"
+TEXT = DOCS.read_text()
+SAID = read_yaml(TEXT.encode()).value
+
+
+def test_the_example_loads_and_is_valid_by_the_schema(read: Callable[[str], Settings]) -> None:
+    settings = read(TEXT)
+    assert settings.model_fields_set == Settings.model_fields.keys() - {"image"}
+    assert for_test(settings).environment["GALLERY_TITLE"] == "A test"
+
+
+def test_the_image_that_stands_in_a_comment_loads_in_place_of_the_build() -> None:
+    text = re.sub(
+        r"^build:\n(?:[ ].*\n|#.*\n)*?\n",
+        "",
+        re.sub(r"^# (?=image: )", "", TEXT, flags=re.MULTILINE),
+        flags=re.MULTILINE,
+    )
+    assert parse_settings(text.encode(), file=DOCS, has_dockerfile=False).image == "docker.io/library/nginx:1.27"
+
+
+@pytest.mark.parametrize(
+    ("model", "places"),
+    [
+        (Build, [SAID["build"]]),
+        (CopyItem, SAID["build"]["copy"]),
+        (Download, SAID["build"]["download"]),
+        (Port, SAID["ports"]),
+        (LongVolume, SAID["volumes"]),
+        (BindOptions, [volume.get("bind") for volume in SAID["volumes"] if isinstance(volume, dict)]),
+        (VolumeOptions, [volume.get("volume") for volume in SAID["volumes"] if isinstance(volume, dict)]),
+        (TmpfsOptions, [volume.get("tmpfs") for volume in SAID["volumes"] if isinstance(volume, dict)]),
+        (Device, SAID["devices"]),
+        (Ulimit, SAID["ulimits"].values()),
+        (NetworkAttachment, SAID["networks"].values()),
+        (Dependency, SAID["depends_on"].values()),
+        (Healthcheck, [SAID["healthcheck"]]),
+        (Logging, [SAID["logging"]]),
+        (Gate, [SAID["gate"]]),
+        (Release, [SAID["release"]]),
+    ],
+)
+def test_every_key_of_a_section_appears(model: type[Section], places: list[Any]) -> None:
+    said = {key for place in places if isinstance(place, Mapping) for key in place}
+    assert said == set(model.known_keys())
+
+
+def test_every_key_of_the_test_section_s_own_appears() -> None:
+    own = set(TestOverrides.known_keys()) - set(ServiceKeys.known_keys())
+    assert own <= SAID["test"].keys()
+
+
+@pytest.mark.parametrize("key", sorted(set(Settings.known_keys()) - {"image", "build", "gate", "release", "test"}))
+def test_every_default_is_told(key: str) -> None:
+    # The image has none, and those of the sections' keys are told with the keys.
+    [paragraph] = (text for text in TEXT.split("\n\n") if re.search(rf"^{key}:", text, flags=re.MULTILINE))
+    assert re.search("default", paragraph, flags=re.IGNORECASE)
+
+
+def test_no_line_is_too_wide() -> None:
+    assert max(map(len, TEXT.splitlines())) <= 120
