@@ -1,0 +1,175 @@
+"""What an engine says about itself and its objects, as frozen values.
+
+The engine layer makes them from the Engine API's answers; plans decide on them. Times are the engine's own RFC 3339
+texts, sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class PortRef:
+    """A port inside a container, `53/udp`."""
+
+    number: int
+    protocol: str = "tcp"
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.protocol}"
+
+    @classmethod
+    def parse(cls, text: str) -> PortRef:
+        """Read `80` or `53/udp`; ValueError where the number is none."""
+        number, _, protocol = text.partition("/")
+        return cls(int(number), protocol or "tcp")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthFacts:
+    """A HEALTHCHECK in the engine's form: `("CMD", ...)`, `("CMD-SHELL", text)` or `("NONE",)`; times in seconds."""
+
+    test: tuple[str, ...]
+    interval: float | None = None
+    timeout: float | None = None
+    start_period: float | None = None
+    retries: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFacts:
+    """An image: `id` is `sha256:...`, `tags` are `repository:tag`, `digests` are `repository@sha256:...`."""
+
+    id: str
+    tags: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+    created: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    user: str = ""
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    environment: tuple[str, ...] = ()
+    exposed: tuple[PortRef, ...] = ()
+    health: HealthFacts | None = None
+    volumes: tuple[str, ...] = ()
+    size: int = 0
+    layers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedPort:
+    """A container's port as the engine publishes it on the host."""
+
+    port: PortRef
+    host_ip: str
+    host_port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerFacts:
+    """A container; `state` is created, running, paused, restarting, removing, exited or dead.
+
+    `addresses` maps a network's name to the IPv4 address there. `health` is starting, healthy or unhealthy, or None
+    without a health check. `raw` is the engine's whole answer, for bundles and checks.
+    """
+
+    id: str
+    name: str
+    image_id: str
+    image: str = ""
+    state: str = "created"
+    exit_code: int = 0
+    error: str = ""
+    oom_killed: bool = False
+    started_at: str = ""
+    created: str = ""
+    restart_count: int = 0
+    restart_policy: str = "no"
+    health: str | None = None
+    pid: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    published: tuple[PublishedPort, ...] = ()
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def running(self) -> bool:
+        """Whether its first process runs (a paused one counts)."""
+        return self.state in {"running", "paused"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkFacts:
+    """A network; `bridge` is the host's interface of a bridge network, `containers` the ids on it."""
+
+    id: str
+    name: str
+    driver: str = "bridge"
+    internal: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    subnets: tuple[str, ...] = ()
+    bridge: str | None = None
+    containers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeFacts:
+    """A named volume."""
+
+    name: str
+    driver: str = "local"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    mountpoint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFacts:
+    """The engine itself; `local` means that its file system and its networks are this host's."""
+
+    id: str
+    name: str = ""
+    version: str = ""
+    api_version: str = ""
+    root_dir: str = ""
+    storage_driver: str = ""
+    security_options: tuple[str, ...] = ()
+    cpus: int = 1
+    memory: int = 0
+    podman: bool = False
+    local: bool = True
+    endpoint: str = ""
+
+    @property
+    def userns(self) -> bool:
+        """Whether the daemon maps uids (`userns-remap`)."""
+        return any(option.startswith("name=userns") for option in self.security_options)
+
+    @property
+    def rootless(self) -> bool:
+        """Whether the daemon itself runs without root."""
+        return any(option.startswith("name=rootless") for option in self.security_options)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A path that differs from the image: `kind` is added, changed or removed."""
+
+    kind: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExecResult:
+    """What a command in a container answered."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it exited with 0."""
+        return self.exit_code == 0

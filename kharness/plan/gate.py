@@ -1,0 +1,162 @@
+"""The gate: from what a session saw of a container directory to the reasons that forbid its promotion.
+
+Fail closed: what is not known counts against promotion. Each function returns reasons, and an empty tuple means yes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+SHOWN = 3
+"""How many test names a reason lists."""
+
+
+class Outcome(StrEnum):
+    """How one test ended, over its three phases."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"
+    SKIPPED = "skipped"
+    XFAILED = "xfailed"
+    XPASSED = "xpassed"
+
+
+GOOD = {Outcome.PASSED, Outcome.XPASSED}
+"""What is evidence. A strict xpass is reported as failed by pytest itself, so what is left is allowed by its author;
+an expected failure forbids nothing and shows nothing.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """A test as it was collected, before any hook could remove it."""
+
+    nodeid: str
+    file: str
+    marks: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateFacts:
+    """What a session knows of one container directory when it ends.
+
+    `expected` are the tests that run in this session's mode, `other_mode` the files whose tests all belong to other
+    modes, `files` the test files on disk. `partial` says how the selection was narrowed, each with its place.
+    `exclude` and `skips` are the container's `gate:` settings.
+    """
+
+    name: str
+    image: str | None
+    files: frozenset[str] = frozenset()
+    expected: tuple[Collected, ...] = ()
+    other_mode: frozenset[str] = frozenset()
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    collection_errors: tuple[str, ...] = ()
+    partial: tuple[str, ...] = ()
+    crashes: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    launch_error: str | None = None
+    exclude: frozenset[str] = frozenset()
+    skips: frozenset[str] = frozenset()
+    known_good: bool = False
+    interrupted: bool = False
+
+
+def refusals(facts: GateFacts) -> tuple[str, ...]:
+    """Return every reason against promoting what this session tested."""
+    if facts.interrupted:
+        return ("the session was interrupted",)
+    if facts.image is None:
+        failed = tuple(f"collection failed: {error}" for error in facts.collection_errors)
+        return failed or (facts.launch_error or "no image was built",)
+    if facts.known_good:
+        return facts.changes
+    return tuple(_reasons(facts))
+
+
+def refused_bases(name: str, bases: Mapping[str, Iterable[str]], refused: Iterable[str]) -> tuple[str, ...]:
+    """Return the reasons that follow from the bases built in the same session: none of them may be refused."""
+    bad = set(refused)
+    return tuple(f"its base {base} was refused" for base in sorted(bases.get(name, ())) if base in bad)
+
+
+def doubts_in_production(
+    outcomes: Mapping[str, Outcome], *, expected: int, skips: Iterable[str] = ()
+) -> tuple[str, ...]:
+    """Return why the in-production tests, of which none failed, do not show that production works.
+
+    They are counted, not named: outside the root directory a node id depends on what was typed.
+    """
+    found = []
+    skipped = [
+        nodeid for nodeid, outcome in outcomes.items() if outcome is Outcome.SKIPPED and not _allowed(nodeid, skips)
+    ]
+    if len(outcomes) < expected:
+        found.append(f"only {len(outcomes)} of {_number(expected)} marked in_prod ended in production")
+    if skipped:
+        found.append(f"{_count(skipped)} skipped in production, and gate.skips does not allow it: {_names(skipped)}")
+    if not any(outcome in GOOD for outcome in outcomes.values()):
+        found.append("no test passed in production")
+    return tuple(found)
+
+
+def _reasons(facts: GateFacts) -> Iterator[str]:
+    if facts.launch_error:
+        yield facts.launch_error
+    yield from (f"collection failed: {error}" for error in facts.collection_errors)
+    yield from (f"a test worker crashed: {crash}" for crash in facts.crashes)
+    yield from _incomplete(facts)
+    by_outcome: dict[Outcome, list[str]] = {}
+    for nodeid, outcome in facts.outcomes.items():
+        by_outcome.setdefault(outcome, []).append(nodeid)
+    for outcome, verb in ((Outcome.FAILED, "failed"), (Outcome.ERROR, "had errors")):
+        if found := by_outcome.get(outcome):
+            yield f"{_count(found)} {verb}: {_names(found)}"
+    skipped = [nodeid for nodeid in by_outcome.get(Outcome.SKIPPED, []) if not _allowed(nodeid, facts.skips)]
+    if skipped:
+        yield f"{_count(skipped)} skipped, and gate.skips does not allow it: {_names(skipped)}"
+    if not any(outcome in GOOD for outcome in facts.outcomes.values()):
+        yield "no test passed" if facts.outcomes else "no test ran"
+    yield from facts.changes
+
+
+def _incomplete(facts: GateFacts) -> Iterator[str]:
+    covered = {test.file for test in facts.expected} | facts.other_mode
+    unseen = sorted(facts.files - covered)
+    unrun = [
+        test.nodeid for test in facts.expected if test.nodeid not in facts.outcomes and not (test.marks & facts.exclude)
+    ]
+    ids = [test.nodeid for test in facts.expected]
+    if twice := sorted(nodeid for nodeid, count in Counter(ids).items() if count > 1):
+        yield f"tests share a node id, and cannot be told apart: {_names(twice)}"
+    if unseen:
+        yield f"no test was collected from {', '.join(unseen)}"
+    if unrun:
+        yield f"{_count(unrun)} not run: {_names(unrun)}"
+    narrowed = [text for text in facts.partial if not text.startswith("-m ")]
+    if unseen or unrun:
+        narrowed = list(facts.partial)
+    yield from (f"the selection was partial: {text}" for text in narrowed)
+
+
+def _allowed(nodeid: str, patterns: Iterable[str]) -> bool:
+    test = nodeid.rpartition("::")[2].partition("[")[0]
+    return any(pattern in {test, nodeid} or nodeid.endswith(f"/{pattern}") for pattern in patterns)
+
+
+def _count(found: Sequence[str]) -> str:
+    return _number(len(found))
+
+
+def _number(count: int) -> str:
+    return f"{count} test{'' if count == 1 else 's'}"
+
+
+def _names(found: Sequence[str]) -> str:
+    short = [nodeid.rpartition("/")[2] for nodeid in found]
+    more = f" and {len(short) - SHOWN} more" if len(short) > SHOWN else ""
+    return ", ".join(short[:SHOWN]) + more

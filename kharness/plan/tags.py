@@ -1,0 +1,53 @@
+"""References of a container directory's images, and which tags a promotion moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LATEST = "latest"
+LIVE = "live"
+PREV = "prev"
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """`:latest` just built, `:live` what production runs, `:prev` what it ran before."""
+
+    repository: str
+    name: str
+
+    @property
+    def latest(self) -> str:
+        """What was built last."""
+        return f"{self.repository}/{self.name}:{LATEST}"
+
+    @property
+    def live(self) -> str:
+        """What production runs."""
+        return f"{self.repository}/{self.name}:{LIVE}"
+
+    @property
+    def prev(self) -> str:
+        """What production ran before."""
+        return f"{self.repository}/{self.name}:{PREV}"
+
+
+@dataclass(frozen=True, slots=True)
+class TagMove:
+    """Let `ref` name `image`; None removes the reference."""
+
+    ref: str
+    image: str | None
+
+
+def plan_promotion(tags: Tags, *, tested: str, live: str | None) -> tuple[TagMove, ...]:
+    """Move `:live` to the tested image and keep the old one as `:prev`, in an order that never loses the old one."""
+    if live == tested:
+        return ()
+    keep = (TagMove(tags.prev, live),) if live else ()
+    return (*keep, TagMove(tags.live, tested))
+
+
+def plan_revert(tags: Tags, *, live: str | None, prev: str | None) -> tuple[TagMove, ...]:
+    """Put `:live` and `:prev` back to what they were before a promotion."""
+    return (TagMove(tags.live, live), TagMove(tags.prev, prev))
