@@ -1,0 +1,77 @@
+"""Builds: by BuildKit where the engine recommends it, else by the classic builder.
+
+An engine recommends BuildKit in `GET /_ping` (`Builder-Version: 2`): from 23.0 on by default, before that where its
+administrator has switched the feature on. On other engines it is not used, although a build without changes takes 40 ms
+by it instead of 190 (1,000 files): without a session, which the SDK cannot hold, every build leaves a copy of its
+context in the build cache that nothing uses again (20 MB a build for a context of 20 MB, changes or none). Engines
+before 23.0 do not bound that cache, and the copies can only be found by `GET /system/df`, which walks all volumes.
+Logs, failures, labels and base images that exist on the engine alone (by tag, not by id) were seen to work with it.
+
+Without a session BuildKit has no registry credentials: a private base image must be pulled first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from kharness.engine import answers
+from kharness.engine.api import BuildRequest, Progress
+from kharness.engine.buildkit import BuildKitStream
+from kharness.engine.classic import ClassicStream
+from kharness.engine.refusals import RefusedError
+from kharness.engine.registry import build_headers
+from kharness.engine.wire import Wire
+from kharness.errors import BuildError, EngineError
+from kharness.plan.facts import ImageFacts
+
+
+class Builds:
+    """The part of `Engine` that builds."""
+
+    _wire: Wire
+    _buildkit: bool | None = None
+
+    def build(self, context: Iterable[bytes], request: BuildRequest, *, progress: Progress | None = None) -> ImageFacts:
+        """Build an image; no intermediate container stays."""
+        buildkit = self._uses_buildkit()
+        stream = BuildKitStream(request.tag, progress) if buildkit else ClassicStream(request.tag, progress)
+        try:
+            with self._wire.open(
+                "POST",
+                "/build",
+                params=_params(request, buildkit=buildkit),
+                data=context,
+                headers=build_headers(self._wire.client),
+                timeout=None,
+            ) as answer:
+                for record in answer.records():
+                    stream.take(record)
+        except RefusedError as error:
+            raise BuildError(f"image {request.tag} cannot be built: {error.message}") from error
+        if stream.image is None:
+            raise EngineError(f"image {request.tag}: the engine ended the build without a result")
+        return answers.image_facts(self._wire.ask("GET", f"/images/{stream.image}/json"))
+
+    def _uses_buildkit(self) -> bool:
+        if self._buildkit is None:
+            with self._wire.open("GET", "/_ping") as answer:
+                self._buildkit = answer.headers.get("Builder-Version") == "2"
+        return self._buildkit
+
+
+def _params(request: BuildRequest, *, buildkit: bool) -> dict[str, Any]:
+    return {
+        "version": "2" if buildkit else "1",
+        "t": request.tag,
+        "dockerfile": request.dockerfile,
+        "buildargs": json.dumps(dict(request.args)),
+        "labels": json.dumps(dict(request.labels)),
+        "target": request.target,
+        "nocache": request.no_cache,
+        "pull": request.pull,
+        # The classic builder runs each step in a container, and leaves it unless told otherwise.
+        "rm": True,
+        "forcerm": True,
+    }

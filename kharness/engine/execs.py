@@ -1,0 +1,135 @@
+"""Commands in containers, and files in and out of them."""
+
+from __future__ import annotations
+
+import io
+import math
+import posixpath
+import tarfile
+import time
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from json import loads
+from typing import Any
+from urllib.parse import quote
+
+from kharness.engine import frames
+from kharness.engine.refusals import RefusedError, SilentError, container_error, shortened
+from kharness.engine.wire import Wire
+from kharness.errors import ContainerMissingError, EngineError
+from kharness.plan.facts import ExecResult
+
+MAX_LINKS = 10
+LINK = 0x08000000
+NOT_REGULAR = 0x8F280000
+"""The type bits of Go's file modes: directory, link, device, pipe, socket, irregular."""
+
+
+class Execs:
+    """The part of `Engine` that is about what happens inside a container."""
+
+    _wire: Wire
+
+    def exec(
+        self,
+        container: str,
+        argv: Sequence[str],
+        *,
+        user: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        working_dir: str | None = None,
+        timeout: float | None = None,
+    ) -> ExecResult:
+        """Run a command. After a timeout it goes on running in the container: the engine cannot end it."""
+        body = {
+            "Cmd": list(argv),
+            "User": user or "",
+            "Env": [f"{name}={value}" for name, value in (environment or {}).items()],
+            "WorkingDir": working_dir or "",
+        }
+        code, out, err = self._run(container, body, timeout)
+        return ExecResult(code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+
+    def exec_raw(self, container: str, argv: Sequence[str], *, user: str | None = None) -> tuple[int, bytes, bytes]:
+        """Run a command, its output as bytes."""
+        return self._run(container, {"Cmd": list(argv), "User": user or ""}, None)
+
+    def read_file(self, container: str, path: str) -> bytes:
+        """Read a file through the engine's archive, which does not see what lies on a tmpfs."""
+        where = path
+        for _ in range(MAX_LINKS):
+            link, content = self._archived(container, where)
+            if not link:
+                return content
+            where = posixpath.join(posixpath.dirname(where), link)
+        raise EngineError(f"container {shortened(container)}: {path}: too many links")
+
+    def write_file(self, container: str, path: str, content: bytes, *, mode: int = 0o644) -> None:
+        """Put a file, owned by root, into an existing directory."""
+        directory, name = posixpath.split(path)
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            member = tarfile.TarInfo(name)
+            member.size, member.mode, member.mtime = len(content), mode, int(time.time())
+            archive.addfile(member, io.BytesIO(content))
+        try:
+            self._wire.tell(
+                "PUT",
+                f"/containers/{quote(container)}/archive",
+                params={"path": directory or "/"},
+                data=[buffer.getvalue()],
+            )
+        except RefusedError as error:
+            raise container_error(error, container) from error
+
+    def _archived(self, container: str, path: str) -> tuple[str, bytes]:
+        """Return the target of a link, or the content of a regular file."""
+        try:
+            with self._wire.open("GET", f"/containers/{quote(container)}/archive", params={"path": path}) as answer:
+                stat = loads(b64decode(answer.headers["X-Docker-Container-Path-Stat"]))
+                if stat["mode"] & LINK:
+                    return stat["linkTarget"], b""
+                if stat["mode"] & NOT_REGULAR:
+                    raise EngineError(f"container {shortened(container)}: {path} is not a regular file")
+                with tarfile.open(fileobj=io.BytesIO(answer.read())) as archive:
+                    member = archive.extractfile(archive.getmembers()[0])
+                    return "", member.read() if member else b""
+        except RefusedError as error:
+            exact = container_error(error, container)
+            raise exact if isinstance(exact, ContainerMissingError) else EngineError(f"{exact} ({path})") from error
+
+    def _run(self, container: str, body: dict[str, Any], timeout: float | None) -> tuple[int, bytes, bytes]:
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        body = {"AttachStdout": True, "AttachStderr": True, **body}
+        try:
+            made = self._wire.ask("POST", f"/containers/{quote(container)}/exec", body=body)["Id"]
+            out, err = frames.demultiplex(self._output(made, deadline))
+            return self._exit_code(made, deadline), out, err
+        except RefusedError as error:
+            raise container_error(error, container) from error
+        except SilentError as error:
+            if timeout is None:
+                raise
+            command = body["Cmd"][0]
+            raise TimeoutError(
+                f"{command} in container {shortened(container)} still runs after {timeout:g} s"
+            ) from error
+
+    def _output(self, made: str, deadline: float) -> bytes:
+        timeout = None if deadline == math.inf else max(deadline - time.monotonic(), 0.001)
+        with self._wire.open(
+            "POST",
+            f"/exec/{made}/start",
+            body={"Detach": False},
+            headers=self._wire.raw_headers,
+            timeout=timeout,
+        ) as answer:
+            return answer.read_until(deadline)
+
+    def _exit_code(self, made: str, deadline: float) -> int:
+        # The output can end before the process does, or before the engine has noticed.
+        while (state := self._wire.ask("GET", f"/exec/{made}/json"))["Running"]:
+            if time.monotonic() > deadline:
+                raise SilentError("the command still runs")
+            time.sleep(0.01)
+        return int(state.get("ExitCode") or 0)

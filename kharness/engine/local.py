@@ -1,0 +1,56 @@
+"""Whether an engine's networks are this host's.
+
+The rule, for an engine behind a unix socket (any other one is taken for remote):
+
+1. A rootless engine's networks are in a namespace of its own: no.
+2. The process that listens at the socket is known to the kernel (SO_PEERCRED, unix(7)). Where both may be read, its
+   network namespace is compared with ours (/proc/PID/ns/net, namespaces(7)): the answer is exact. systemd may have
+   opened the socket in its stead; it lives in the host's namespace, and so does the engine that it starts.
+3. Where that may not be read (a member of the group `docker`, or a socket mounted into a container, where the process
+   has no id), the gateways of the engine's bridge networks must be addresses of this host.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from kharness.engine.answers import gateways
+
+_CREDENTIALS = struct.Struct("3i")
+
+
+def shares_network(path: str, info: Mapping[str, Any], bridges: Callable[[], Iterable[Mapping[str, Any]]]) -> bool:
+    """Whether the engine at the unix socket `path` has its networks on this host; the rule is this module's text."""
+    if any(option.startswith("name=rootless") for option in info.get("SecurityOptions") or ()):
+        return False
+    same = _same_namespace(path)
+    if same is not None:
+        return same
+    addresses = [address for bridge in bridges() for address in gateways(bridge)]
+    return any(map(is_own_address, addresses))
+
+
+def is_own_address(address: str) -> bool:
+    """Whether one of this host's interfaces has the address."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
+def _same_namespace(path: str) -> bool | None:
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.connect(path)
+            credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        pid = _CREDENTIALS.unpack(credentials)[0]
+        return Path(f"/proc/{pid}/ns/net").readlink() == Path("/proc/self/ns/net").readlink() if pid else None
+    except OSError:
+        return None

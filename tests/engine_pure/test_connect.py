@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from kharness.engine.connect import connect, negotiated, unavailable
+from kharness.engine.contexts import Endpoint
+from kharness.engine.local import is_own_address, shares_network
+from kharness.errors import EngineUnavailableError
+
+
+@pytest.mark.parametrize(
+    ("version", "spoken"),
+    [
+        ({"ApiVersion": "1.41", "MinAPIVersion": "1.12"}, "1.41"),
+        ({"ApiVersion": "1.40"}, "1.40"),
+        ({"ApiVersion": "1.9", "MinAPIVersion": "1.0"}, "1.9"),
+        ({"ApiVersion": "1.52", "MinAPIVersion": "1.24"}, "1.41"),
+        ({"ApiVersion": "1.52", "MinAPIVersion": "1.44"}, "1.44"),
+    ],
+)
+def test_the_version_is_the_one_that_requests_are_written_for_as_far_as_the_engine_speaks_it(
+    version: dict[str, str], spoken: str
+) -> None:
+    assert negotiated(version) == spoken
+
+
+@pytest.mark.parametrize("answer", [{}, {"Version": "1"}])
+def test_what_does_not_say_its_version_is_no_engine(answer: dict[str, str]) -> None:
+    with pytest.raises(EngineUnavailableError, match="no container engine"):
+        negotiated(answer)
+
+
+def test_an_engine_that_is_not_there_is_told_with_its_place_and_who_named_it(tmp_path: Path) -> None:
+    place = f"unix://{tmp_path}/never.sock"
+    with pytest.raises(EngineUnavailableError) as caught:
+        connect(host=None, environ={"DOCKER_HOST": place}, home=tmp_path)
+    first, tried, *_ = str(caught.value).splitlines()
+    assert first == "no container engine answers"
+    assert tried.strip().startswith(f"{place} (DOCKER_HOST): ")
+    assert tried.endswith("No such file or directory")
+
+
+@pytest.mark.parametrize("url", ["nonsense", "ftp://x", "tcp://127.0.0.1:1", "ssh://never.invalid"])
+def test_an_address_that_leads_nowhere_is_told(url: str, tmp_path: Path) -> None:
+    with pytest.raises(EngineUnavailableError, match=r"no container engine answers\n"):
+        connect(host=url, environ={}, home=tmp_path)
+
+
+@pytest.mark.skipif("paramiko" in sys.modules, reason="paramiko is installed")
+def test_ssh_says_what_it_needs(tmp_path: Path) -> None:
+    with pytest.raises(EngineUnavailableError, match=r"ssh needs paramiko: `pip install 'docker\[ssh\]'`"):
+        connect(host="ssh://me@never.invalid", environ={}, home=tmp_path)
+
+
+def test_a_socket_at_which_something_else_answers_is_told(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s"))
+        server.listen()
+
+        def answer() -> None:
+            client, _ = server.accept()
+            with client:
+                client.recv(1000)
+                client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(EngineUnavailableError, match="no container engine"):
+            connect(host=f"unix://{tmp_path}/s", environ={}, home=tmp_path)
+        thread.join()
+
+
+def test_who_may_not_use_the_socket_is_told_how_to_mend_it() -> None:
+    failures = [(Endpoint(url="unix:///var/run/docker.sock", origin="the default socket"), "Permission denied")]
+    assert "group `docker`" in unavailable(failures, uid=5)
+    assert "group `docker`" not in unavailable(failures, uid=0)
+
+
+def test_a_remote_engine_is_not_started_from_here() -> None:
+    failures = [(Endpoint(url="tcp://far:2375", origin="DOCKER_HOST"), "Connection refused")]
+    assert "kharness engine start" not in unavailable(failures, uid=0)
+
+
+@pytest.mark.parametrize(("address", "own"), [("127.0.0.1", True), ("::1", True), ("192.0.2.1", False)])
+def test_an_address_is_known_as_ones_own(address: str, *, own: bool) -> None:
+    assert is_own_address(address) is own
+
+
+def test_a_rootless_engines_networks_are_elsewhere() -> None:
+    assert not shares_network("/never", {"SecurityOptions": ["name=rootless"]}, list)
+
+
+@pytest.mark.parametrize(("gateway", "local"), [("127.0.0.1", True), ("192.0.2.1", False)])
+def test_without_knowing_the_process_the_gateways_tell_whose_networks_they_are(gateway: str, *, local: bool) -> None:
+    bridges = [{"IPAM": {"Config": [{"Gateway": gateway}]}}]
+    assert shares_network("/never", {"SecurityOptions": None}, lambda: bridges) is local
+
+
+def test_a_process_of_this_network_namespace_shares_it(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s"))
+        server.listen()
+        assert shares_network(str(tmp_path / "s"), {}, list)

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import pytest
+
+from kharness.engine.refusals import (
+    RefusedError,
+    container_error,
+    image_error,
+    network_error,
+    start_error,
+    volume_error,
+)
+from kharness.errors import (
+    ConflictError,
+    ContainerMissingError,
+    EngineError,
+    ImageMissingError,
+    KharnessError,
+    LaunchError,
+)
+
+ID = "0123456789ab" + "0" * 52
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind", "text"),
+    [
+        (404, "No such container: web", ContainerMissingError, "there is no container web"),
+        (404, 'no container with name or ID "web" found', ContainerMissingError, "there is no container web"),
+        (
+            500,
+            (
+                "driver failed programming external connectivity on endpoint web (abc): "
+                "Bind for 0.0.0.0:8080 failed: port is already allocated"
+            ),
+            ConflictError,
+            "container web: port 0.0.0.0:8080 is in use",
+        ),
+        (
+            500,
+            (
+                "driver failed programming external connectivity on endpoint web (abc): Error starting userland proxy: "
+                "listen tcp4 127.0.0.1:8080: bind: address already in use"
+            ),
+            ConflictError,
+            "container web: port 127.0.0.1:8080 is in use",
+        ),
+        (
+            500,
+            "rootlessport listen tcp [::1]:8080: bind: address already in use",
+            ConflictError,
+            "container web: port [::1]:8080 is in use",
+        ),
+        (403, "Address already in use", ConflictError, "container web: its address is in use (Address already in use)"),
+        (
+            400,
+            (
+                "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container "
+                'process: exec: "x": executable file not found in $PATH: unknown'
+            ),
+            LaunchError,
+            (
+                'container web does not start: unable to start container process: exec: "x": '
+                "executable file not found in $PATH"
+            ),
+        ),
+        (
+            400,
+            (
+                'OCI runtime create failed: container_linux.go:380: starting container process caused: exec: "/x": '
+                "permission denied: unknown"
+            ),
+            LaunchError,
+            'container web does not start: starting container process caused: exec: "/x": permission denied',
+        ),
+        (
+            500,
+            (
+                'runc: runc create failed: unable to start container process: exec: "x": executable file not found in '
+                "$PATH: OCI runtime attempted to invoke a command that was not found"
+            ),
+            LaunchError,
+            (
+                'container web does not start: runc: runc create failed: unable to start container process: exec: "x": '
+                "executable file not found in $PATH"
+            ),
+        ),
+        (404, "network prod not found", LaunchError, "container web does not start: network prod not found"),
+    ],
+)
+def test_a_refused_start_says_why(status: int, message: str, kind: type[KharnessError], text: str) -> None:
+    error = start_error(RefusedError(status, message), "web")
+    assert (type(error), str(error)) == (kind, text)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind", "text"),
+    [
+        (404, f"No such container: {ID}", ContainerMissingError, "there is no container 0123456789ab"),
+        (
+            409,
+            f'Conflict. The container name "/web" is already in use by container "{ID}". You have to remove it.',
+            ConflictError,
+            "container 0123456789ab: the name is in use by 0123456789ab",
+        ),
+        (
+            500,
+            f'creating container storage: the container name "web" is already in use by {ID}.',
+            ConflictError,
+            "container 0123456789ab: the name is in use by 0123456789ab",
+        ),
+        (409, f"Container {ID} is not running", EngineError, "container 0123456789ab: it is not running"),
+        (
+            409,
+            f"Cannot kill container: {ID}: Container {ID} is not running",
+            EngineError,
+            "container 0123456789ab: it is not running",
+        ),
+    ],
+)
+def test_ids_are_short_and_said_once(status: int, message: str, kind: type[KharnessError], text: str) -> None:
+    error = container_error(RefusedError(status, message), ID)
+    assert (type(error), str(error)) == (kind, text)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind"),
+    [
+        (409, "network with name n already exists", ConflictError),
+        (403, "Pool overlaps with other one on this address space", ConflictError),
+        (404, "could not find an available, non-overlapping IPv4 address pool among the defaults", ConflictError),
+        (500, "subnet 10.0.0.0/24 is already used on the host or by another config", ConflictError),
+        (403, "error while removing network: network n id 01 has active endpoints", ConflictError),
+        (400, "invalid subnet", EngineError),
+    ],
+)
+def test_a_networks_refusal_is_a_conflict_when_something_is_taken(
+    status: int, message: str, kind: type[KharnessError]
+) -> None:
+    assert type(network_error(RefusedError(status, message), "n")) is kind
+
+
+@pytest.mark.parametrize(("status", "kind"), [(404, ImageMissingError), (409, ConflictError), (500, EngineError)])
+def test_an_images_refusal_goes_by_its_status(status: int, kind: type[KharnessError]) -> None:
+    assert type(image_error(RefusedError(status, "it is so"), "web:1")) is kind
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind"),
+    [(409, "", ConflictError), (500, "volume v is being used by", ConflictError), (500, "no disk", EngineError)],
+)
+def test_a_volumes_refusal_is_a_conflict_when_it_is_in_use(
+    status: int, message: str, kind: type[KharnessError]
+) -> None:
+    assert type(volume_error(RefusedError(status, message), "v")) is kind
