@@ -1,0 +1,132 @@
+"""One container of the fake, and how its image's labels tell it to behave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from kharness.engine.convert import create_body, restart_body
+from kharness.plan.facts import Change, ContainerFacts, HealthFacts, ImageFacts, PortRef, PublishedPort
+from kharness.plan.runspec import Attachment, MountKind, RunSpec
+
+EXIT = "fake.exit"
+"""The exit status with which a container ends as soon as it is started."""
+HEALTH = "fake.health"
+"""`healthy` (the default), `unhealthy` or `starting`: what a health check says, the engine's and an executed one."""
+LISTENS = "fake.listens"
+"""The TCP ports that are open, `80,443`, or `no`; by default all that are exposed or published."""
+START = "fake.start"
+"""Why a container cannot be started."""
+LOGS = "fake.logs"
+"""What it writes when it starts."""
+
+
+@dataclass
+class FakeContainer:
+    """A container; its `files` are those of its image and what was written into it."""
+
+    id: str
+    name: str
+    spec: RunSpec
+    image: ImageFacts
+    files: dict[str, bytes]
+    created: str
+    state: str = "created"
+    exit_code: int = 0
+    error: str = ""
+    started_at: str = "0001-01-01T00:00:00Z"
+    restart_count: int = 0
+    restart: str = "no"
+    retries: int = 0
+    logs: list[str] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    joined: dict[str, Attachment] = field(default_factory=dict)
+    addresses: dict[str, str] = field(default_factory=dict)
+    ports: tuple[PublishedPort, ...] = ()
+
+    @property
+    def running(self) -> bool:
+        """Whether it holds its addresses and ports."""
+        return self.state in {"running", "paused"}
+
+    @property
+    def health_check(self) -> HealthFacts | None:
+        """Its health check, None where it has none or it is switched off."""
+        check = self.spec.health or self.image.health
+        return None if check is None or check.test == ("NONE",) else check
+
+    @property
+    def listening(self) -> list[int]:
+        """Its open TCP ports."""
+        said = self.image.labels.get(LISTENS)
+        if said is not None:
+            return [] if said == "no" else [int(port) for port in said.split(",")]
+        exposed = {*self.image.exposed, *self.spec.expose, *(port.port for port in self.spec.publish)}
+        return sorted(port.number for port in exposed if port.protocol == "tcp")
+
+    @property
+    def volumes(self) -> set[str]:
+        """The named volumes that it mounts."""
+        return {mount.source for mount in self.spec.mounts if mount.kind is MountKind.VOLUME and mount.source}
+
+    def socket_table(self) -> str:
+        """Return its /proc/net/tcp, proc_net(5)."""
+        rows = [f"   {row}: 00000000:{port:04X} 00000000:0000 0A 0 0 0" for row, port in enumerate(self.listening)]
+        return "\n".join(("  sl  local_address rem_address   st", *rows, ""))
+
+    def end(self, exit_code: int) -> None:
+        """Let it exit; its restart policy is looked at by the caller."""
+        self.state, self.exit_code = "exited", exit_code
+        self.addresses, self.ports = {}, ()
+
+    def facts(self) -> ContainerFacts:
+        """Return what an inspect says."""
+        return ContainerFacts(
+            id=self.id,
+            name=self.name,
+            image_id=self.image.id,
+            image=self.spec.image,
+            state=self.state,
+            exit_code=self.exit_code,
+            error=self.error,
+            started_at=self.started_at,
+            created=self.created,
+            restart_count=self.restart_count,
+            restart_policy=self.restart,
+            health=self._health(),
+            labels={**self.image.labels, **self.spec.labels},
+            addresses=dict(self.addresses),
+            published=self.ports,
+            raw=self._raw(),
+        )
+
+    def _health(self) -> str | None:
+        if self.health_check is None:
+            return None
+        if self.running:
+            return self.image.labels.get(HEALTH, "healthy")
+        return None if self.state == "created" else "unhealthy"
+
+    def _raw(self) -> dict[str, Any]:
+        body = create_body(self.spec)
+        host = {**body.pop("HostConfig"), "RestartPolicy": restart_body(self.restart, retries=self.retries)}
+        return {
+            "Id": self.id,
+            "Name": f"/{self.name}",
+            "Image": self.image.id,
+            "Config": body,
+            "HostConfig": host,
+            "State": {"Status": self.state, "ExitCode": self.exit_code, "Running": self.running},
+        }
+
+
+def published(spec: RunSpec, *, free: int) -> tuple[PublishedPort, ...]:
+    """Return the ports as they are published; those left to the engine are counted up from `free`."""
+    return tuple(
+        PublishedPort(
+            port=PortRef(port.port.number, port.port.protocol),
+            host_ip=port.host_ip or "0.0.0.0",  # noqa: S104 - the engine's default
+            host_port=port.host_port or free + number,
+        )
+        for number, port in enumerate(spec.publish)
+    )

@@ -1,0 +1,159 @@
+"""FakeEngine: an engine in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from kharness.errors import ConflictError, ContainerMissingError, EngineError, ImageMissingError
+from kharness.plan.facts import ContainerFacts, EngineFacts, NetworkFacts
+from kharness.plan.runspec import Attachment, MountKind, RunSpec
+from kharness.testing.container import FakeContainer
+from kharness.testing.images import FakeImages, matches
+from kharness.testing.life import FakeLife
+from kharness.testing.networks import SPECIAL, FakeNetworks, FakeVolumes
+from kharness.testing.recording import recorded
+
+
+class FakeEngine(FakeLife, FakeImages, FakeNetworks, FakeVolumes):
+    """An `Engine` without an engine: images, containers, networks and volumes as values.
+
+    It refuses what an engine refuses: names, addresses, ports and subnets that are taken, images and containers that
+    are not there, the removal of what is in use. Calls are recorded and can be made to fail, see `Recorder`; labels of
+    an image tell its containers how to behave, see `kharness.testing.container`; `script` answers executed commands.
+
+        engine = FakeEngine()
+        engine.put_image("ktools/web:live", labels={"fake.health": "unhealthy"})
+        launch(spec, engine)
+        assert engine.running == {"web"}
+    """
+
+    def __init__(self, *, root: Path | None = None, facts: EngineFacts | None = None) -> None:
+        """Take a directory for the contents of volumes, if they shall have any, and the engine's own facts."""
+        super().__init__()
+        self.root = root
+        self._facts_said = facts or EngineFacts(id="fake", name="fake", version="0", root_dir=str(root or "/fake"))
+        self._ids = 0
+
+    @property
+    def running(self) -> set[str]:
+        """The names of the containers that run."""
+        return {box.name for box in self.boxes.values() if box.running}
+
+    @recorded
+    def facts(self) -> EngineFacts:
+        """See `Engine`."""
+        return self._facts_said
+
+    @recorded
+    def container(self, ref: str) -> ContainerFacts | None:
+        """See `Engine`."""
+        box = self._find(ref)
+        return box.facts() if box else None
+
+    @recorded
+    def containers(self, *, labels: Mapping[str, str | None] | None = None) -> tuple[ContainerFacts, ...]:
+        """See `Engine`."""
+        found = [box.facts() for box in self.boxes.values()]
+        return tuple(facts for facts in found if matches(facts.labels, labels))
+
+    @recorded
+    def create(self, spec: RunSpec) -> str:
+        """See `Engine`."""
+        image = self.store.find(spec.image)
+        if image is None:
+            raise ImageMissingError(f"there is no image {spec.image}")
+        self._claim(spec.name)
+        for mount in spec.mounts:
+            if mount.kind is MountKind.BIND and not Path(mount.source or "").exists():
+                raise EngineError(f"container {spec.name}: bind source path does not exist: {mount.source}")
+            if mount.kind is MountKind.VOLUME and mount.source and mount.source not in self.vols:
+                self._make_volume(mount.source, {})
+        self._ids += 1
+        container = hashlib.sha256(f"container {self._ids}".encode()).hexdigest()
+        self.boxes[container] = FakeContainer(
+            id=container,
+            name=spec.name,
+            spec=spec,
+            image=image,
+            files=dict(self.store.files[image.id]),
+            created=self._now(),
+            restart=spec.restart,
+            retries=spec.restart_retries,
+            joined={attachment.network: attachment for attachment in spec.networks},
+        )
+        return container
+
+    @recorded
+    def rename(self, container: str, name: str) -> None:
+        """See `Engine`."""
+        box = self._box(container)
+        self._claim(name)
+        box.name = name
+
+    @recorded
+    def remove(self, container: str, *, force: bool = False, volumes: bool = True) -> None:  # noqa: ARG002
+        """See `Engine`."""
+        box = self._find(container)
+        if box is None:
+            return
+        if box.running and not force:
+            raise EngineError(f"container {box.name}: a running container cannot be removed")
+        del self.boxes[box.id]
+
+    @recorded
+    def set_restart(self, container: str, policy: str, *, retries: int = 0) -> None:
+        """See `Engine`."""
+        box = self._box(container)
+        box.restart, box.retries = policy, retries
+
+    @recorded
+    def connect(self, attachment: Attachment, container: str) -> None:
+        """See `Engine`."""
+        box = self._box(container)
+        box.joined[attachment.network] = attachment
+        if box.running:
+            box.addresses[attachment.network] = self._address(box, attachment)
+
+    @recorded
+    def disconnect(self, network: str, container: str) -> None:
+        """See `Engine`."""
+        box = self._box(container)
+        box.joined.pop(network, None)
+        box.addresses.pop(network, None)
+
+    @recorded
+    def close(self) -> None:
+        """See `Engine`."""
+
+    def _word(self, argument: object) -> str:
+        box = self.boxes.get(argument) if isinstance(argument, str) else None
+        return box.name if box else super()._word(argument)
+
+    def _claim(self, name: str) -> None:
+        if any(box.name == name for box in self.boxes.values()):
+            raise ConflictError(f"container {name}: the name is in use")
+
+    def _find(self, ref: str) -> FakeContainer | None:
+        return self.boxes.get(ref) or next((box for box in self.boxes.values() if box.name == ref), None)
+
+    def _box(self, ref: str) -> FakeContainer:
+        box = self._find(ref)
+        if box is None:
+            raise ContainerMissingError(f"there is no container {ref}")
+        return box
+
+    def _net(self, ref: str) -> NetworkFacts | None:
+        found = next((net for net in self.nets.values() if ref in {net.id, net.name}), None)
+        if found is None or found.name in SPECIAL:
+            return found
+        on_it = (box.id for box in self.boxes.values() if box.running and found.name in box.joined)
+        return replace(found, containers=tuple(on_it))
+
+    def _is_used(self, image: str) -> bool:
+        return any(box.image.id == image for box in self.boxes.values())
+
+    def _mounted(self) -> Iterable[str]:
+        return {name for box in self.boxes.values() for name in box.volumes}
