@@ -1,0 +1,129 @@
+"""The engine that tests run on, and an image for it. Tests that ask for `engine` are marked by that alone."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from kharness.engine.api import Engine
+from kharness.engine.connect import connect
+from kharness.errors import EngineUnavailableError
+from kharness.host.owner import Owner, current_owner, liveness
+from tests.rootfs import archive, is_static
+
+REPOSITORY = "kharness-test"
+PATIENCE = 20.0
+"""Seconds for what others use to go."""
+BEFORE = pytest.StashKey[set[str]]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "engine" in getattr(item, "fixturenames", ()):
+            item.add_marker("engine")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where an engine is required, nothing else may be missing either: a skip would hide it."""
+    report = yield
+    required = item.config.getoption("require_engine", default=False)
+    if required and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"--require-engine allows no skip: {reason}"
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Look at the engine before the first test; in the controller, which alone sees the end of all workers."""
+    if hasattr(session.config, "workerinput") or session.config.option.collectonly:
+        return
+    try:
+        found = connect(host=None, environ=os.environ, home=Path.home())
+    except EngineUnavailableError:
+        return
+    session.config.stash[BEFORE] = leftovers(found)
+    found.close()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a session that leaves something on the engine."""
+    before = session.config.stash.get(BEFORE, None)
+    if before is None:
+        return
+    found = connect(host=None, environ=os.environ, home=Path.home())
+    left = leftovers(found) - before
+    deadline = time.monotonic() + PATIENCE
+    while left and time.monotonic() < deadline:
+        # Another run, or another worker of this one, may be using it at this moment.
+        time.sleep(0.5)
+        left &= leftovers(found)
+    found.close()
+    if left:
+        terminal: pytest.TerminalReporter | None = session.config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None:
+            terminal.write_line(f"the tests left something on the engine: {', '.join(sorted(left))}", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """The engine that answers; the session's end sees to it that nothing of the tests' is left on it."""
+    try:
+        found = connect(host=None, environ=os.environ, home=Path.home())
+    except EngineUnavailableError as error:
+        no_engine(request, str(error))
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def busybox(request: pytest.FixtureRequest, engine: Engine) -> Iterator[str]:
+    """A reference of an image with busybox and links to all of its applets in /bin; this session's own."""
+    program = shutil.which("busybox")
+    if program is None or not is_static(Path(program)):
+        no_engine(request, "a static busybox makes the tests' image: apt-get install -y busybox-static")
+    reference = f"{REPOSITORY}/busybox:{secrets.token_hex(4)}"
+    engine.import_image([archive(Path(program))], reference, changes=['CMD ["sh"]'])
+    yield reference
+    engine.remove_image(reference, force=True)
+
+
+@pytest.fixture
+def prefix() -> str:
+    """What a test's objects on the engine are named with, so that two runs on one engine do not meet."""
+    return f"kharness-test-{secrets.token_hex(4)}"
+
+
+def no_engine(request: pytest.FixtureRequest, reason: str) -> NoReturn:
+    """Skip the test, or fail it where an engine is required."""
+    if request.config.getoption("require_engine", default=False):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def leftovers(engine: Engine) -> set[str]:
+    """Name what tests made and nobody will remove: an owner of ours that lives is another session at work."""
+    found = [("container", each.name, each.labels) for each in engine.containers()]
+    found += [("network", each.name, each.labels) for each in engine.networks()]
+    found += [("volume", each.name, each.labels) for each in engine.volumes()]
+    return {
+        f"{kind} {name}"
+        for kind, name, said in found
+        if name.startswith(REPOSITORY) or _is_dead(Owner.from_labels(said))
+    }
+
+
+def _is_dead(owner: Owner | None) -> bool:
+    return owner is not None and liveness(owner, current_owner()) == "dead"

@@ -1,0 +1,181 @@
+"""The same claims about the engine and about the fake that stands for it in other tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kharness.engine.api import Engine
+from kharness.errors import (
+    ConflictError,
+    ContainerMissingError,
+    EngineError,
+    ImageMissingError,
+)
+from kharness.plan.facts import HealthFacts
+from kharness.plan.runspec import Mount, MountKind
+from tests.engine.bench import Bench
+
+
+def test_a_container_that_is_not_there_is_none(bench: Bench) -> None:
+    assert bench.engine.container(f"{bench.prefix}-never") is None
+    bench.engine.remove(f"{bench.prefix}-never")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda engine, name: engine.start(name),
+        lambda engine, name: engine.stop(name),
+        lambda engine, name: engine.kill(name),
+        lambda engine, name: engine.rename(name, f"{name}-2"),
+        lambda engine, name: engine.set_restart(name, "no"),
+        lambda engine, name: engine.exec(name, ["true"]),
+        lambda engine, name: engine.logs(name),
+        lambda engine, name: engine.diff(name),
+        lambda engine, name: engine.wait(name),
+        lambda engine, name: engine.read_file(name, "/x"),
+        lambda engine, name: engine.write_file(name, "/x", b""),
+    ],
+    ids=["start", "stop", "kill", "rename", "set_restart", "exec", "logs", "diff", "wait", "read_file", "write_file"],
+)
+def test_what_needs_a_container_says_when_it_is_not_there(bench: Bench, call: Callable[[Engine, str], None]) -> None:
+    with pytest.raises(ContainerMissingError, match=f"there is no container {bench.prefix}-never"):
+        call(bench.engine, f"{bench.prefix}-never")
+
+
+def test_a_container_needs_its_image(bench: Bench) -> None:
+    with pytest.raises(ImageMissingError, match="there is no image kharness-test/never:1"):
+        bench.create(replace(bench.spec(), image="kharness-test/never:1"))
+
+
+def test_a_name_is_given_once(bench: Bench) -> None:
+    first, other = bench.create(bench.spec("a")), bench.create(bench.spec("b"))
+    with pytest.raises(ConflictError, match="the name is in use"):
+        bench.create(bench.spec("a"))
+    with pytest.raises(ConflictError, match="the name is in use"):
+        bench.engine.rename(other, f"{bench.prefix}-a")
+    bench.engine.rename(first, f"{bench.prefix}-c")
+    bench.engine.rename(other, f"{bench.prefix}-a")
+    found = bench.engine.container(f"{bench.prefix}-a")
+    assert found is not None
+    assert found.id == other
+
+
+def test_a_bind_mount_needs_its_source(bench: Bench, tmp_path: Path) -> None:
+    mount = Mount(kind=MountKind.BIND, source=str(tmp_path / "never"), target="/data")
+    with pytest.raises(EngineError, match="bind source path does not exist"):
+        bench.create(replace(bench.spec(), mounts=(mount,)))
+    assert not (tmp_path / "never").exists()
+
+
+def test_a_life(bench: Bench) -> None:
+    container = bench.create(bench.spec())
+    states = []
+
+    def look() -> None:
+        facts = bench.engine.container(container)
+        assert facts is not None
+        states.append((facts.state, facts.running))
+
+    look()
+    for step in (bench.engine.start, bench.engine.start, bench.engine.pause, bench.engine.unpause):
+        step(container)
+        look()
+    bench.engine.kill(container)
+    assert bench.engine.wait(container) == 137
+    look()
+    bench.engine.stop(container)
+    bench.engine.remove(container)
+    assert bench.engine.container(container) is None
+    assert states == [
+        ("created", False),
+        ("running", True),
+        ("running", True),
+        ("paused", True),
+        ("running", True),
+        ("exited", False),
+    ]
+
+
+def test_what_only_a_running_container_can_do(bench: Bench) -> None:
+    container = bench.create(bench.spec())
+    for call in (bench.engine.kill, bench.engine.pause):
+        with pytest.raises(EngineError, match="not running"):
+            call(container)
+    with pytest.raises(EngineError, match="not running"):
+        bench.engine.exec(container, ["true"])
+    bench.engine.start(container)
+    with pytest.raises(EngineError, match="running container"):
+        bench.engine.remove(container)
+    bench.engine.remove(container, force=True)
+
+
+def test_a_container_waits_no_longer_than_told(bench: Bench) -> None:
+    container = bench.run(bench.spec())
+    with pytest.raises(TimeoutError, match=r"still runs after 0\.1 s"):
+        bench.engine.wait(container, timeout=0.1)
+
+
+def test_its_facts_are_those_of_its_spec(bench: Bench) -> None:
+    spec = replace(bench.spec(), labels={"a": "b"}, restart="on-failure", restart_retries=3)
+    container = bench.create(spec)
+    facts = bench.engine.container(container)
+    image = bench.engine.image(bench.image)
+    assert facts is not None
+    assert image is not None
+    assert (facts.id, facts.name, facts.image, facts.image_id) == (container, spec.name, bench.image, image.id)
+    assert (facts.labels, facts.health, facts.restart_count) == ({"a": "b"}, None, 0)
+    assert facts.restart_policy == "on-failure"
+    assert facts.raw["HostConfig"]["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 3}
+    bench.engine.set_restart(container, "no")
+    changed = bench.engine.container(container)
+    assert changed is not None
+    assert changed.restart_policy == "no"
+
+
+def test_containers_are_found_by_their_labels(bench: Bench) -> None:
+    label = f"kharness-test.{bench.prefix}"
+    for name, value in (("a", "1"), ("b", "2")):
+        bench.create(replace(bench.spec(name), labels={label: value}))
+    bench.create(bench.spec("c"))
+
+    def names(value: str | None) -> set[str]:
+        return {each.name.removeprefix(f"{bench.prefix}-") for each in bench.engine.containers(labels={label: value})}
+
+    assert names(None) == {"a", "b"}
+    assert names("2") == {"b"}
+    assert names("3") == set()
+
+
+def test_a_health_check_makes_a_container_have_health(bench: Bench) -> None:
+    container = bench.run(replace(bench.spec(), health=HealthFacts(test=("CMD", "true"), interval=60)))
+    facts = bench.engine.container(container)
+    assert facts is not None
+    assert facts.health in {"starting", "healthy"}
+
+
+def test_a_file_that_is_written_is_read_and_is_a_change(bench: Bench) -> None:
+    container = bench.create(bench.spec())
+    assert bench.engine.diff(container) == ()
+    bench.engine.write_file(container, "/root/x", b"\xff\x00")
+    assert bench.engine.read_file(container, "/root/x") == b"\xff\x00"
+    assert ("added", "/root/x") in [(change.kind, change.path) for change in bench.engine.diff(container)]
+    with pytest.raises(EngineError, match="/root/never"):
+        bench.engine.read_file(container, "/root/never")
+
+
+def test_a_command_tells_what_it_found(bench: Bench) -> None:
+    container = bench.run(bench.spec())
+    assert bench.engine.exec(container, ["true"]).ok
+    assert "root:x:0:0" in bench.engine.exec(container, ["cat", "/etc/passwd"]).stdout
+    missing = bench.engine.exec(container, ["cat", "/never"])
+    assert missing.exit_code == 1
+    assert "/never" in missing.stderr
+    assert bench.engine.exec_raw(container, ["cat", "/etc/passwd"])[1].startswith(b"root:x:0:0")
+    bench.engine.pause(container)
+    with pytest.raises(EngineError, match="paused"):
+        bench.engine.exec(container, ["true"])
