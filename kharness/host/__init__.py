@@ -1,0 +1,1 @@
+"""Effects on this host: its file system, its firewall, its processes."""

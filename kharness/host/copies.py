@@ -1,0 +1,150 @@
+"""What a test instance gets in place of a volume directory: an empty one, its directories, or a real copy.
+
+A copy is made by walking with open directories, so that nothing that is put in the way of a live tree leads out of it.
+Where the file system can, contents are shared (`reflink`). `_strategy` is the place to choose yet other ways.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from kharness.errors import HostError
+from kharness.host.attributes import forget_inherited_acl, give
+from kharness.host.copying import Copier, Progress
+from kharness.host.removal import remove_tree
+from kharness.host.survey import can_share, open_directory, refuse_full_disk, refuse_sockets, survey
+
+__all__ = ["CopyReport", "make_copy", "make_empty", "make_tree", "remove_tree"]
+
+Strategy = Literal["reflink", "copy"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyReport:
+    """What was copied: entries that are no directories, bytes of content, in which way, and the seconds it took.
+
+    `vanished` are paths that were removed or replaced meanwhile, below the source; `lost` names what the target's file
+    system or this user's rights could not take over: `owner`, or an extended attribute's name.
+    """
+
+    files: int
+    bytes: int
+    strategy: Strategy
+    seconds: float
+    vanished: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+
+
+def make_empty(source: Path | None, target: Path) -> None:
+    """Make an empty directory with owner, mode and ACL of `source` if that exists, else 0755 and this user's.
+
+    `target` may be there if it is empty. What only root may give (the owner) is left to root. Raises `HostError`.
+    """
+    with _failing(target), _made(target) as new:
+        if source is None or not source.exists():
+            os.fchmod(new, 0o755)
+            return
+        with _opened(source) as old:
+            give(old, new, os.fstat(old), lost=set(), times=False)
+
+
+def make_tree(source: Path, target: Path) -> None:
+    """Make the directories of `source`, with owners, modes, times, and nothing of what else is in them.
+
+    Links to directories are not directories. `target` may be there if it is empty. Raises `HostError`.
+    """
+    with _failing(source), _opened(source) as old, _made(target) as new:
+        Copier(source=source, target=new, contents=False, reflink=False, progress=None).run(old)
+
+
+def make_copy(source: Path, target: Path, *, progress: Progress | None) -> CopyReport:
+    """Make a real copy of a directory, or of a single file, at `target`, which may be there if it is empty.
+
+    Owners, modes, times, hard links, holes, extended attributes, symbolic links as they are, fifos and devices are
+    kept; what is mounted below the source is part of it. A tree may be in use: what vanishes meanwhile is reported, a
+    file is what it was at some moments of the copy. `progress` is told about once a second, from any thread.
+
+    Raises `HostError`: there are sockets, not enough space (looked at before anything is written), or something cannot
+    be read or written; then an incomplete target is left, for the caller to remove.
+    """
+    began = time.monotonic()
+    with _failing(source):
+        real = source.resolve(strict=True)
+        if stat.S_ISREG(real.stat().st_mode):
+            copier, strategy = _copy_file(real, target)
+        else:
+            _refuse_inside(real, target)
+            copier, strategy = _copy_directory(real, target, progress)
+    return CopyReport(
+        files=copier.files,
+        bytes=copier.bytes,
+        strategy=strategy,
+        seconds=time.monotonic() - began,
+        vanished=tuple(sorted(copier.vanished)),
+        lost=tuple(sorted(copier.lost)),
+    )
+
+
+def _copy_directory(source: Path, target: Path, progress: Progress | None) -> tuple[Copier, Strategy]:
+    found = survey(source)
+    refuse_sockets(found, source)
+    with _opened(source) as old, _made(target) as new:
+        strategy: Strategy = "reflink" if can_share(found, target) else "copy"
+        if strategy == "copy":
+            refuse_full_disk(found, source, target)
+        copier = Copier(source=source, target=new, contents=True, reflink=strategy == "reflink", progress=progress)
+        copier.run(old)
+    return copier, strategy
+
+
+def _copy_file(source: Path, target: Path) -> tuple[Copier, Strategy]:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_file() and not target.stat().st_size:
+        target.unlink()
+    with _opened(source.parent) as old, _opened(target.parent) as new:
+        copier = Copier(source=source.parent, target=new, contents=True, reflink=True, progress=None)
+        copier.file(old, new, source.name, as_name=target.name)
+    return copier, "copy" if copier.unshared else "reflink"
+
+
+def _refuse_inside(source: Path, target: Path) -> None:
+    if target.resolve().is_relative_to(source):
+        raise HostError(f"{target}: should not be below {source}, of which it is to be a copy")
+
+
+@contextmanager
+def _opened(directory: Path) -> Iterator[int]:
+    # A volume directory may itself be a link, as it may be for the engine that mounts it.
+    number = open_directory(directory.resolve(strict=True))
+    try:
+        yield number
+    finally:
+        os.close(number)
+
+
+@contextmanager
+def _made(target: Path) -> Iterator[int]:
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    number = open_directory(target)
+    try:
+        if os.listdir(number):  # noqa: PTH208 - of the directory that is open
+            raise HostError(f"{target}: should be empty")
+        forget_inherited_acl(number)
+        yield number
+    finally:
+        os.close(number)
+
+
+@contextmanager
+def _failing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise HostError(f"{path}: cannot be copied: {error}") from error

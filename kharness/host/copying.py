@@ -1,0 +1,269 @@
+"""The walk of a copy: two open directories side by side, and a few threads for what is in files."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from kharness.errors import HostError
+from kharness.host import content
+from kharness.host.attributes import Lost, give, give_named
+from kharness.host.survey import MAX_DEPTH, open_directory
+
+Progress = Callable[[str], None]
+
+_THREADS = min(4, os.cpu_count() or 1)
+_BATCH = 64
+_EVERY = 1.0
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+_GONE = {errno.ENOENT, errno.ELOOP, errno.ENXIO, errno.ENOTDIR}
+"""What opening an entry answers that has vanished, or has become something else, since it was listed."""
+
+Identity = tuple[int, int]
+
+
+class _StoppedError(Exception):
+    """Another thread failed, or the person interrupts."""
+
+
+@dataclass(slots=True)
+class Copier:
+    """One copy to an open directory; `contents` False copies directories alone. `source` is for messages."""
+
+    source: Path
+    target: int
+    contents: bool
+    reflink: bool
+    progress: Progress | None
+    files: int = 0
+    bytes: int = 0
+    vanished: list[str] = field(default_factory=list)
+    lost: Lost = field(default_factory=set)
+    _links: dict[Identity, str] = field(default_factory=dict)
+    unshared: set[int] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _told: float = 0.0
+
+    def run(self, source: int) -> None:
+        """Copy all that is in `source`, then its own attributes. Raises `HostError` and OSError."""
+        self._told = time.monotonic()
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="copy") as pool:
+            try:
+                self._directory(source, self.target, "", pool, depth=0)
+            except BaseException:
+                self._stop.set()
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def file(self, source: int, target: int, name: str, path: str = "", *, as_name: str | None = None) -> None:
+        """Copy one regular file of an open directory into another one. Raises `HostError`."""
+        path = path or name
+        with self._naming(path):
+            self._file(source, target, name, path, as_name or name)
+
+    def _file(self, source: int, target: int, name: str, path: str, as_name: str) -> None:
+        old = _opened(name, within=source, how=_READ)
+        if old is None:
+            self._gone(path)
+            return
+        try:
+            found = os.fstat(old)
+            if not stat.S_ISREG(found.st_mode):
+                self._gone(path)
+                return
+            new = os.open(as_name, _WRITE, 0o600, dir_fd=target)
+            try:
+                self._fill(old, new, found)
+                give(old, new, found, lost=self.lost)
+            finally:
+                os.close(new)
+        finally:
+            os.close(old)
+        with self._lock:
+            self.files += 1
+
+    def _directory(self, source: int, target: int, path: str, pool: ThreadPoolExecutor, *, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            raise HostError(f"{path}: should not be deeper than {MAX_DEPTH} directories to be copied")
+        found = os.fstat(source)
+        if depth and _same(found, os.fstat(self.target)):
+            raise HostError(f"{self.source / path}: should not be copied into itself")
+        pending: list[Future[None]] = []
+        try:
+            for batch in _batched(self._entries(source, target, path, pool, depth=depth), _BATCH):
+                # One by one: after a failure, those that have begun are waited for.
+                pending.append(pool.submit(self._files, source, target, batch, path))  # noqa: PERF401
+            self._await(pending)
+        except BaseException:
+            # The directories must stay open for as long as a thread works in them.
+            self._stop.set()
+            wait(pending)
+            raise
+        with self._naming(path):
+            # Last, because everything that was made in it has moved its times.
+            give(source, target, found, lost=self.lost)
+
+    def _entries(self, source: int, target: int, path: str, pool: ThreadPoolExecutor, *, depth: int) -> Iterator[str]:
+        # Yields the plain files, which the threads take; does the rest itself.
+        with self._naming(path):
+            names = os.listdir(source)
+        for name in names:
+            here = f"{path}/{name}" if path else name
+            try:
+                found = os.stat(name, dir_fd=source, follow_symlinks=False)
+            except FileNotFoundError:
+                self._gone(here)
+                continue
+            if stat.S_ISDIR(found.st_mode):
+                self._inner(source, target, name, here, pool, depth=depth)
+            elif self.contents and stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+                yield name
+            elif self.contents:
+                with self._naming(here):
+                    self._other(source, target, name, found, here)
+
+    def _inner(self, source: int, target: int, name: str, path: str, pool: ThreadPoolExecutor, *, depth: int) -> None:
+        with self._naming(path):
+            old = _opened(name, within=source, how=_READ | os.O_DIRECTORY)
+        if old is None:
+            self._gone(path)
+            return
+        try:
+            with self._naming(path):
+                os.mkdir(name, 0o700, dir_fd=target)
+                new = open_directory(name, within=target)
+            try:
+                self._directory(old, new, path, pool, depth=depth + 1)
+            finally:
+                os.close(new)
+        finally:
+            os.close(old)
+
+    def _files(self, source: int, target: int, batch: Sequence[str], path: str) -> None:
+        for name in batch:
+            if self._stop.is_set():
+                raise _StoppedError
+            self.file(source, target, name, f"{path}/{name}" if path else name)
+            self._tell()
+
+    def _other(self, source: int, target: int, name: str, found: os.stat_result, path: str) -> None:
+        if stat.S_ISREG(found.st_mode):
+            self._linked(source, target, name, found, path)
+            return
+        if stat.S_ISSOCK(found.st_mode):
+            # A survey refuses those that were there; this one is new, and belongs to a running server.
+            self._gone(path)
+            return
+        if stat.S_ISLNK(found.st_mode):
+            try:
+                text = os.readlink(name, dir_fd=source)
+            except OSError as error:
+                if error.errno not in _GONE | {errno.EINVAL}:
+                    raise
+                self._gone(path)
+                return
+            os.symlink(text, name, dir_fd=target)
+        else:
+            os.mknod(name, stat.S_IFMT(found.st_mode) | 0o600, found.st_rdev, dir_fd=target)
+        give_named(source, target, name, found, lost=self.lost)
+        with self._lock:
+            self.files += 1
+
+    def _linked(self, source: int, target: int, name: str, found: os.stat_result, path: str) -> None:
+        # Files with several names are copied by the walk itself: the next name finds a complete file.
+        identity = (found.st_dev, found.st_ino)
+        first = self._links.get(identity)
+        if first is not None:
+            try:
+                os.link(first, name, src_dir_fd=self.target, dst_dir_fd=target, follow_symlinks=False)
+            except OSError as error:
+                # The first one vanished, or has as many names as this file system allows.
+                if error.errno not in {errno.ENOENT, errno.EMLINK}:
+                    raise
+            else:
+                self.files += 1
+                return
+        self.file(source, target, name, path)
+        self._links[identity] = path
+
+    def _fill(self, source: int, target: int, found: os.stat_result) -> None:
+        if found.st_size and not self._share(source, target, found):
+            content.copy(source, target, found, told=self._count)
+        elif found.st_size:
+            self._count(found.st_size)
+
+    def _share(self, source: int, target: int, found: os.stat_result) -> bool:
+        if not self.reflink or found.st_dev in self.unshared:
+            return False
+        if content.share(source, target):
+            return True
+        # Something else is mounted there, say.
+        self.unshared.add(found.st_dev)
+        return False
+
+    def _count(self, number: int) -> None:
+        with self._lock:
+            self.bytes += number
+        if self._stop.is_set():
+            raise _StoppedError
+
+    @contextmanager
+    def _naming(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise HostError(f"{self.source / path}: cannot be copied: {error.strerror}") from error
+
+    def _gone(self, path: str) -> None:
+        with self._lock:
+            self.vanished.append(path)
+
+    def _await(self, pending: list[Future[None]]) -> None:
+        left = set(pending)
+        while left:
+            done, left = wait(left, timeout=_EVERY, return_when="FIRST_EXCEPTION")
+            for future in done:
+                future.result()
+            self._tell()
+
+    def _tell(self) -> None:
+        if self.progress is None or time.monotonic() - self._told < _EVERY:
+            return
+        with self._lock:
+            if time.monotonic() - self._told < _EVERY:
+                return
+            self._told = time.monotonic()
+            line = f"copied {self.files} files, {self.bytes / 1e6:.0f} MB"
+        self.progress(line)
+
+
+def _opened(name: str, *, within: int, how: int) -> int | None:
+    try:
+        try:
+            return os.open(name, how | os.O_NOATIME, dir_fd=within)
+        except PermissionError:
+            return os.open(name, how, dir_fd=within)
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise
+        return None
+
+
+def _batched(names: Iterator[str], size: int) -> Iterator[list[str]]:
+    while batch := list(islice(names, size)):
+        yield batch
+
+
+def _same(one: os.stat_result, other: os.stat_result) -> bool:
+    return (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)

@@ -1,0 +1,174 @@
+"""What is remembered between sessions: verdicts, the ledger of releases, builds, facts; one database per engine.
+
+Texts that are not UTF-8 (a user's name, a path in a note) are kept with their odd bytes escaped.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from kharness.host.database import Database
+
+Outcome = Literal["passed", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How a container directory's tests ended in a mode, for exactly these inputs; `at` is seconds since the epoch."""
+
+    name: str
+    mode: str
+    inputs: str
+    image_id: str
+    outcome: Outcome
+    tests: int
+    at: float
+    session: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether every test passed."""
+        return self.outcome == "passed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """An entry of the ledger; `kind` is promote, launch, rollback, undone, refused or untested."""
+
+    id: int
+    name: str
+    kind: str
+    image_id: str
+    previous: str | None
+    digest: str | None
+    commit: str | None
+    who: str
+    at: float
+    session: str
+    tests: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRecord:
+    """A build: `digest` stands for what the image was made from, `base` for the image it is on."""
+
+    name: str
+    image_id: str
+    digest: str
+    base: str
+    at: float
+
+
+class State:
+    """The state database at `path`; every method raises `StateError` and may be called from any thread or process.
+
+    It is opened at the first call. A database that is damaged, read-only or from a newer version is refused before
+    anything in it is changed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path)
+
+    @property
+    def path(self) -> Path:
+        """The database's file."""
+        return self._database.path
+
+    def record_verdicts(self, verdicts: Iterable[Verdict]) -> None:
+        """Remember how a session's tests ended, of all its directories at once: each write waits for the disk."""
+        rows = [astuple(verdict) for verdict in verdicts]
+        if rows:
+            self._insert("verdict", "name, mode, inputs, image_id, outcome, tests, at, session", *rows)
+
+    def verdict(self, name: str, mode: str, inputs: str) -> Verdict | None:
+        """Return the latest verdict for exactly these inputs, or None."""
+        return self._verdict("name = ? AND mode = ? AND inputs = ?", (name, mode, inputs))
+
+    def verdict_of_image(self, name: str, image_id: str) -> Verdict | None:
+        """Return the latest verdict for an image of a directory, in whatever mode, or None."""
+        return self._verdict("name = ? AND image_id = ?", (name, image_id))
+
+    def record_release(
+        self,
+        *,
+        name: str,
+        kind: str,
+        image_id: str,
+        previous: str | None,
+        digest: str | None,
+        commit: str | None,
+        who: str,
+        at: float,
+        session: str,
+        tests: int,
+        note: str = "",
+    ) -> int:
+        """Add an entry to the ledger and return its number; numbers grow and are never used again."""
+        row = (name, kind, image_id, previous, digest, commit, who, at, session, tests, note)
+        columns = "name, kind, image_id, previous, digest, git_commit, who, at, session, tests, note"
+        return self._insert("release", columns, row)
+
+    def releases(self, name: str | None = None, limit: int = 50) -> tuple[Release, ...]:
+        """Return the latest entries of the ledger, newest first; of one container directory, or of all."""
+        rows = self._select(
+            "SELECT id, name, kind, image_id, previous, digest, git_commit, who, at, session, tests, note FROM release "
+            "WHERE ?1 IS NULL OR name = ?1 ORDER BY id DESC LIMIT ?2",
+            (name, limit),
+        )
+        return tuple(Release(**_named(Release, row)) for row in rows)
+
+    def record_build(self, *, name: str, image_id: str, digest: str, base: str, at: float) -> None:
+        """Remember a build."""
+        row = astuple(BuildRecord(name=name, image_id=image_id, digest=digest, base=base, at=at))
+        self._insert("build", "name, image_id, digest, base, at", row)
+
+    def builds(self, name: str, limit: int = 50) -> tuple[BuildRecord, ...]:
+        """Return a directory's latest builds, newest first."""
+        rows = self._select(
+            "SELECT name, image_id, digest, base, at FROM build WHERE name = ? ORDER BY id DESC LIMIT ?", (name, limit)
+        )
+        return tuple(BuildRecord(**_named(BuildRecord, row)) for row in rows)
+
+    def set_fact(self, key: str, value: str) -> None:
+        """Remember a value under a key, in place of an earlier one."""
+        self._insert("fact", "key, value", (key, value))
+
+    def fact(self, key: str) -> str | None:
+        """Return the value under a key, or None."""
+        rows = self._select("SELECT value FROM fact WHERE key = ?", (key,))
+        return str(rows[0][0]) if rows else None
+
+    def _verdict(self, where: str, values: tuple[str, ...]) -> Verdict | None:
+        rows = self._select(
+            "SELECT name, mode, inputs, image_id, outcome, tests, at, session FROM verdict "  # noqa: S608 - from this file
+            f"WHERE {where} ORDER BY id DESC LIMIT 1",
+            values,
+        )
+        return Verdict(**_named(Verdict, rows[0])) if rows else None
+
+    def _insert(self, table: str, columns: str, *rows: tuple[Any, ...]) -> int:
+        places = ", ".join("?" * len(rows[0]))
+        # Only a fact has a key that can be there already.
+        text = f"REPLACE INTO {table} ({columns}) VALUES ({places})"  # noqa: S608 - names from this file alone
+
+        def work(connection: sqlite3.Connection) -> int:
+            numbers = [connection.execute(text, _texts(row)).lastrowid for row in rows]
+            return numbers[-1] or 0
+
+        return self._database.write(work)
+
+    def _select(self, text: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        return self._database.read(lambda connection: connection.execute(text, _texts(values)).fetchall())
+
+
+def _named(kind: type[Any], row: tuple[Any, ...]) -> dict[str, Any]:
+    return dict(zip((field.name for field in fields(kind)), row, strict=True))
+
+
+def _texts(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value for value in row)

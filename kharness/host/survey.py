@@ -1,0 +1,137 @@
+"""What is in a directory tree, counted before it is copied."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kharness.errors import HostError
+from kharness.host.content import allocated, share
+
+MAX_DEPTH = 200
+"""Directories within one another; every level of a copy holds two of the process's open files."""
+_SHOWN = 5
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_BLOCK = 4096
+
+
+@dataclass(slots=True)
+class Survey:
+    """A tree in numbers: entries, bytes on the disk (a file with several names once), and what it holds that is odd."""
+
+    entries: int = 0
+    bytes: int = 0
+    sockets: list[str] = field(default_factory=list)
+    sample: str | None = None
+    _seen: set[tuple[int, int]] = field(default_factory=set)
+
+    def add(self, path: str, found: os.stat_result) -> None:
+        """Count an entry."""
+        self.entries += 1
+        if stat.S_ISSOCK(found.st_mode):
+            self.sockets.append(path)
+        elif stat.S_ISDIR(found.st_mode):
+            self.bytes += _BLOCK
+        elif stat.S_ISREG(found.st_mode):
+            if found.st_nlink > 1:
+                if (found.st_dev, found.st_ino) in self._seen:
+                    return
+                self._seen.add((found.st_dev, found.st_ino))
+            self.bytes += -(-allocated(found) // _BLOCK) * _BLOCK
+            if found.st_size and self.sample is None:
+                self.sample = path
+
+
+def survey(top: Path) -> Survey:
+    """Look at everything in a tree, without following links. What vanishes meanwhile is not counted.
+
+    Raises `HostError` for a directory that cannot be read, and for one that is too deep.
+    """
+    result = Survey()
+    _visit(_open(top, path=str(top)), str(top), result, depth=0)
+    return result
+
+
+def refuse_sockets(found: Survey, source: Path) -> None:
+    """Raise a `HostError` that names the sockets: there is no copy of one, only another server could make it."""
+    if found.sockets:
+        shown = ", ".join(sorted(found.sockets)[:_SHOWN])
+        more = f" and {len(found.sockets) - _SHOWN} more" if len(found.sockets) > _SHOWN else ""
+        raise HostError(f"{source}: should hold no sockets to be copied, not {shown}{more}; keep them on a tmpfs")
+
+
+def refuse_full_disk(found: Survey, source: Path, target: Path) -> None:
+    """Raise a `HostError` when the target's file system has not the space or not the inodes for a copy."""
+    disk = os.statvfs(target)
+    free = (disk.f_bfree if os.geteuid() == 0 else disk.f_bavail) * disk.f_frsize
+    if found.bytes > free:
+        raise HostError(f"{target}: a copy of {source} needs {_size(found.bytes)}, and only {_size(free)} are free")
+    inodes = disk.f_ffree if os.geteuid() == 0 else disk.f_favail
+    if disk.f_files and found.entries > inodes:
+        raise HostError(f"{target}: a copy of {source} needs {found.entries} inodes, and only {inodes} are free")
+
+
+def can_share(found: Survey, target: Path) -> bool:
+    """Whether files of the tree can be reflinked to the target directory; tried with one of them."""
+    if found.sample is None:
+        return False
+    try:
+        source = os.open(found.sample, _READ)
+    except OSError:
+        return False
+    try:
+        probe = os.open(target, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
+    except OSError:
+        os.close(source)
+        return False
+    try:
+        return share(source, probe)
+    except OSError:
+        return False
+    finally:
+        os.close(source)
+        os.close(probe)
+
+
+def open_directory(name: str | Path, *, within: int | None = None) -> int:
+    """Open a directory for reading, not through a link, leaving its access time alone where that is allowed."""
+    flags = _READ | os.O_DIRECTORY
+    try:
+        return os.open(name, flags | os.O_NOATIME, dir_fd=within)
+    except PermissionError:
+        return os.open(name, flags, dir_fd=within)
+
+
+def _visit(at: int, path: str, result: Survey, *, depth: int) -> None:
+    try:
+        if depth > MAX_DEPTH:
+            raise HostError(f"{path}: should not be deeper than {MAX_DEPTH} directories to be copied")
+        with os.scandir(at) as entries:
+            names = [entry.name for entry in entries]
+        for name in names:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                found = os.stat(name, dir_fd=at, follow_symlinks=False)
+                result.add(f"{path}/{name}", found)
+                if stat.S_ISDIR(found.st_mode):
+                    inner = _open(name, path=f"{path}/{name}", within=at)
+                    _visit(inner, f"{path}/{name}", result, depth=depth + 1)
+    finally:
+        os.close(at)
+
+
+def _open(name: str | Path, *, path: str, within: int | None = None) -> int:
+    try:
+        return open_directory(name, within=within)
+    except PermissionError as error:
+        raise HostError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _size(number: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if number < 1000:  # noqa: PLR2004 - the step between the units
+            return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} GB"
