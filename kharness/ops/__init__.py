@@ -1,0 +1,1 @@
+"""Use cases: they sequence plans and effects."""

@@ -1,0 +1,75 @@
+"""What a person should know about this host before trusting it with containers: what was found, what is missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kharness.errors import KharnessError
+from kharness.ops.harness import Harness
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report; `mend` is the command, or the setting, that mends what is not `good`."""
+
+    what: str
+    said: str
+    good: bool = True
+    mend: str = ""
+
+
+def examine(harness: Harness) -> tuple[Finding, ...]:
+    """Look at the engine, the directories and the container directories; nothing is changed."""
+    return (*_engine(harness), *_host(harness), *_fleet(harness))
+
+
+def _engine(harness: Harness) -> Iterator[Finding]:
+    facts = harness.engine.facts()
+    yield Finding("engine", f"{facts.version}, API {facts.api_version}, at {facts.endpoint}")
+    yield Finding("storage", f"{facts.storage_driver} in {facts.root_dir}")
+    if facts.local:
+        yield Finding("place", "on this host: test instances are reached by their addresses")
+    else:
+        yield Finding("place", "not on this host", good=False, mend="test instances need 'test: {egress: true}'")
+    mapping = "mapped to unprivileged ones of the host" if facts.userns or facts.rootless else "those of the host"
+    yield Finding("user ids", f"in containers are {mapping}")
+    if facts.local and shutil.which("iptables", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
+        mend = "apt-get install -y iptables"
+        yield Finding(
+            "isolation", "iptables is missing: test instances reach this host's services", good=False, mend=mend
+        )
+
+
+def _host(harness: Harness) -> Iterator[Finding]:
+    for what, path in (("volume root", Path(harness.host.dv)), ("state", harness.state_dir)):
+        writable = os.access(_existing(path), os.W_OK)
+        mend = "" if writable else f"run as root, or set '{'dv' if what == 'volume root' else 'state_dir'}'"
+        yield Finding(what, f"{path}{'' if path.exists() else ' (made when it is needed)'}", good=writable, mend=mend)
+    for path in harness.host.source_paths:
+        mend = "" if path.is_dir() else f"mkdir {path}"
+        yield Finding("source path", str(path), good=path.is_dir(), mend=mend)
+    if not harness.host.source_paths:
+        mend = "[tool.kharness] source_paths in pyproject.toml, or KTOOLS_D_SRC_DIR"
+        yield Finding("source path", "none is set", good=False, mend=mend)
+
+
+def _fleet(harness: Harness) -> Iterator[Finding]:
+    for directory in harness.catalog.directories:
+        try:
+            harness.settings(directory)
+        except KharnessError as error:
+            yield Finding(directory.name, str(error), good=False, mend=f"edit {directory.settings_file}")
+            continue
+        live = harness.engine.image(harness.tags(directory.name).live)
+        said = f"live is {live.id.removeprefix('sha256:')[:12]}" if live else "nothing is live yet"
+        yield Finding(directory.name, said)
+    for directory in harness.catalog.shadowed:
+        yield Finding(directory.name, f"{directory.path} is shadowed by an earlier source path")
+
+
+def _existing(path: Path) -> Path:
+    return path if path.exists() or path == path.parent else _existing(path.parent)

@@ -1,0 +1,98 @@
+"""The digest of everything a verdict stands on: image, settings, tests, mode and kharness itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from importlib.metadata import version
+from pathlib import Path
+
+from kharness.errors import HostError, KharnessError
+from kharness.host.entries import LEFTOVERS
+from kharness.ops.build import Built, plan_recipe
+from kharness.ops.harness import Harness
+from kharness.plan.modes import Mode
+from kharness.settings.catalog import ContainerDir
+from kharness.settings.model import Settings
+
+IN_IMAGE = frozenset({"Dockerfile", "files", "private.d"})
+"""What counts through the digest of an image that is built from it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """`image` is the content digest of the image, `tests` that of settings and tests; `key` stands for both."""
+
+    image: str
+    tests: str
+    mode: str
+
+    @property
+    def key(self) -> str:
+        """The text that a verdict is recorded under."""
+        return hashlib.sha256(f"{self.image} {self.tests} {self.mode}".encode()).hexdigest()
+
+
+def inputs_of(directory: ContainerDir, built: Built, *, mode: Mode) -> Inputs:
+    """Return the inputs of a test of this image."""
+    return Inputs(image=built.digest, tests=tests_digest(directory), mode=mode.value)
+
+
+def inputs_now(
+    harness: Harness, directory: ContainerDir, settings: Settings, *, mode: Mode, candidates: dict[str, str]
+) -> Inputs | None:
+    """Return the inputs that a build would have now, without building; None when that cannot be said."""
+    try:
+        if settings.image is not None:
+            found = harness.engine.image(settings.image)
+            image = found.id if found else ""
+        else:
+            image = plan_recipe(harness, directory, settings, candidates=candidates).digest
+        return Inputs(image=image, tests=tests_digest(directory), mode=mode.value) if image else None
+    except KharnessError:
+        return None
+
+
+def changes_since(before: Inputs, now: Inputs | None) -> tuple[str, ...]:
+    """Return what changed between the build and now, as reasons against promotion."""
+    if now is None:
+        return ("its sources cannot be read any more",)
+    found = []
+    if now.image != before.image:
+        found.append("the image's sources changed after it was built")
+    if now.tests != before.tests:
+        found.append("settings or tests changed after the session began")
+    return tuple(found)
+
+
+def tests_digest(directory: ContainerDir) -> str:
+    """Return the digest of settings, tests and their data, and of the conftest files above them; raises `HostError`."""
+    told = hashlib.sha256(f"kharness {version('kharness')}\n".encode())
+    above = [directory.source_path / "conftest.py", directory.source_path.parent / "conftest.py"]
+    try:
+        own = [path for entry in _entries(directory) for path in _files(entry)]
+        for path in (*own, *(path for path in above if path.is_file())):
+            told.update(f"{path.relative_to(directory.source_path.parent)}\0".encode(errors="surrogateescape"))
+            told.update(hashlib.sha256(path.read_bytes()).digest())
+    except OSError as error:
+        raise HostError(f"{error.filename}: cannot be read: {error.strerror}") from error
+    return told.hexdigest()
+
+
+def _entries(directory: ContainerDir) -> list[Path]:
+    skipped = IN_IMAGE if directory.has_dockerfile else frozenset()
+    return sorted(entry for entry in directory.path.iterdir() if entry.name not in skipped)
+
+
+def _files(entry: Path) -> Iterator[Path]:
+    if any(fnmatchcase(entry.name, pattern) for pattern in LEFTOVERS):
+        return
+    if entry.is_dir():
+        # A hidden directory is some tool's, but a hidden file may be the `.env` that tests run with.
+        if not (entry.is_symlink() or entry.name.startswith(".")):
+            for inner in sorted(entry.iterdir()):
+                yield from _files(inner)
+    elif entry.is_file():
+        yield entry

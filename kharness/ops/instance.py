@@ -1,0 +1,240 @@
+"""One running container, as tests see it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kharness.engine.api import Engine
+from kharness.errors import ContainerMissingError, HostError, UsageError
+from kharness.ops.readiness import wait_ready
+from kharness.plan.facts import Change, ContainerFacts, ExecResult, ImageFacts, PortRef
+from kharness.plan.modes import Mode
+from kharness.plan.readiness import ReadyCheck
+from kharness.plan.runspec import RunSpec
+
+INIT, INIT_HOME = "/sbin/docker-init", "/sbin"
+"""What an engine adds to a container with `init`, and where."""
+POLL = 0.05
+"""Seconds between two looks at a file."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceFacts:
+    """What a process must know to work with an instance that another one launched. Plain values: it travels as JSON."""
+
+    name: str
+    container: str
+    id: str
+    image: str
+    mode: str
+    address: str = ""
+    ports: tuple[str, ...] = ()
+    published: Mapping[str, int] = field(default_factory=dict)
+    volumes: Mapping[str, str] = field(default_factory=dict)
+    line: str = ""
+    ready_after: float = 0.0
+
+    def to_json(self) -> str:
+        """Return the JSON text."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> InstanceFacts:
+        """Read what `to_json` wrote."""
+        values = json.loads(text)
+        values["ports"] = tuple(values["ports"])
+        return cls(**values)
+
+
+class TestVolume:
+    """The directory on the host that a test instance has mounted in place of production's."""
+
+    __test__ = False
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        """The directory itself, for whatever has no method here."""
+
+    def read_text(self, name: str) -> str:
+        """Return a file's text."""
+        return (self.path / name).read_text(encoding="utf-8")
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a file, with the directories above it; returns its path on the host."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def wait_for(self, name: str, text: str, *, timeout: float = 5.0) -> str:
+        """Wait until the file contains the text and return all of it; AssertionError says what it had instead."""
+        deadline = time.monotonic() + timeout
+        while True:
+            path = self.path / name
+            found = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+            if found is not None and text in found:
+                return found
+            if time.monotonic() > deadline:
+                state = "does not exist" if found is None else f"has {found[-200:]!r}"
+                raise AssertionError(f"{name}: expected {text!r} within {timeout:g} s, but it {state}")
+            time.sleep(POLL)
+
+
+class Instance:
+    """A container under test: a test instance, or the production instance in `in-prod` mode."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        facts: InstanceFacts,
+        *,
+        ready: Callable[[], ReadyCheck],
+        ready_timeout: float,
+        secrets: Iterable[str] = (),
+    ) -> None:
+        self.facts = facts
+        self.secrets = frozenset(secrets)
+        """Values that no report may show."""
+        self._engine = engine
+        self._ready = ready
+        self._ready_timeout = ready_timeout
+        self._address = facts.address
+
+    def __repr__(self) -> str:
+        return f"<{self.facts.mode} instance {self.name}>"
+
+    @property
+    def name(self) -> str:
+        """The container's name on the engine."""
+        return self.facts.container
+
+    @property
+    def id(self) -> str:
+        """The container's id."""
+        return self.facts.id
+
+    @property
+    def image(self) -> str:
+        """The id of its image."""
+        return self.facts.image
+
+    @property
+    def mode(self) -> Mode:
+        """The mode of the session."""
+        return Mode(self.facts.mode)
+
+    @property
+    def address(self) -> str:
+        """Its IPv4 address, or 127.0.0.1 where its ports are published because the address cannot be routed."""
+        return self._address
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its first process runs."""
+        found = self._engine.container(self.id)
+        return found is not None and found.running
+
+    def endpoint(self, port: int, protocol: str = "tcp") -> tuple[str, int]:
+        """Return address and port under which the container's port is reached from here."""
+        published = self.facts.published.get(f"{port}/{protocol}")
+        if published is not None:
+            return ("127.0.0.1", published)
+        return (self.address, port)
+
+    def url(self, port: int | None = None, path: str = "/", scheme: str = "http") -> str:
+        """Return a URL; without a port, of the first exposed TCP port."""
+        host, number = self.endpoint(self._first_port() if port is None else port)
+        return f"{scheme}://{host}:{number}/{path.lstrip('/')}"
+
+    def exec(
+        self,
+        *argv: str,
+        user: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        timeout: float = 30.0,
+    ) -> ExecResult:
+        """Run a command inside, each argument as it is; TimeoutError after `timeout` seconds."""
+        return self._engine.exec(self.id, argv, user=user, environment=environment, timeout=timeout)
+
+    def logs(self) -> str:
+        """Return all its output so far."""
+        return self._engine.logs(self.id)
+
+    def diff(self) -> tuple[Change, ...]:
+        """Return what its file system has that the image does not, volumes and the engine's own init aside."""
+        found = self._engine.diff(self.id)
+        rest = tuple(change for change in found if change.path != INIT)
+        if len(rest) == len(found) or any(change.path.startswith(f"{INIT_HOME}/") for change in rest):
+            return rest
+        return tuple(change for change in rest if change.path != INIT_HOME)
+
+    def inspect(self) -> Mapping[str, Any]:
+        """Return the engine's whole answer about it."""
+        return self._facts().raw
+
+    def image_facts(self) -> ImageFacts:
+        """Return what the engine says about its image."""
+        found = self._engine.image(self.image)
+        if found is None:
+            raise ContainerMissingError(f"{self.name}: its image {self.image} is gone")
+        return found
+
+    def volume(self, name: str) -> TestVolume:
+        """Return the directory mounted at a target, or in place of a source, of the settings.
+
+        Raises `UsageError` where there is none, `HostError` where this host cannot see it.
+        """
+        path = self.facts.volumes.get(name) or self.facts.volumes.get(name.removeprefix("./").rstrip("/"))
+        if path is None:
+            known = ", ".join(sorted(self.facts.volumes)) or "none"
+            raise UsageError(f"{self.name}: has no volume {name!r}; it has: {known}")
+        if not Path(path).exists():
+            raise HostError(f"{self.name}: {path}: cannot be seen from this host")
+        return TestVolume(Path(path))
+
+    def wait_ready(self, timeout: float | None = None) -> float:
+        """Wait until it is ready and return the seconds it took; `LaunchError` when it does not become so."""
+        spec = RunSpec(name=self.name, image=self.image)
+        return wait_ready(self._engine, self.id, self._ready(), spec=spec, timeout=timeout or self._ready_timeout)
+
+    def stop(self) -> None:
+        """Stop it."""
+        self._engine.stop(self.id, timeout=2)
+
+    def start(self) -> None:
+        """Start it again and wait until it is ready."""
+        self._engine.start(self.id)
+        self._changed()
+
+    def restart(self) -> None:
+        """Stop it, start it and wait until it is ready."""
+        self.stop()
+        self.start()
+
+    def kill(self, signal: str = "KILL") -> None:
+        """Send a signal to its first process."""
+        self._engine.kill(self.id, signal=signal)
+
+    def _changed(self) -> None:
+        # A restarted container may have another address.
+        self.wait_ready()
+        if not self.facts.published:
+            self._address = next(iter(self._facts().addresses.values()), self._address)
+
+    def _facts(self) -> ContainerFacts:
+        found = self._engine.container(self.id)
+        if found is None:
+            raise ContainerMissingError(f"{self.name}: the container is gone")
+        return found
+
+    def _first_port(self) -> int:
+        ports = [PortRef.parse(text) for text in self.facts.ports]
+        for port in ports:
+            if port.protocol == "tcp":
+                return port.number
+        raise UsageError(f"{self.name}: exposes no TCP port; say which one is meant")

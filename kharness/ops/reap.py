@@ -1,0 +1,111 @@
+"""Remove what dead sessions left: containers, networks, volumes, copies and firewall rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from kharness.errors import EngineError, HostError
+from kharness.host.copies import remove_tree
+from kharness.host.firewall import bridge_exists, guarded_bridges, unguard
+from kharness.host.owner import Owner, liveness
+from kharness.ops.harness import Harness
+from kharness.ops.networks import BRIDGE_PREFIX, remove_test_network
+from kharness.plan import labels
+from kharness.plan.facts import ContainerFacts, NetworkFacts, VolumeFacts
+
+TEST_ONLY: Mapping[str, str | None] = {labels.ROLE: labels.ROLE_TEST}
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """An object without an owner: `kind` is container, network, volume, copies or rule."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+def reap(harness: Harness, *, dry_run: bool = False, kept: bool = False) -> tuple[Leftover, ...]:
+    """Remove what has our test labels and a dead owner; return it.
+
+    What `--keep` left goes only with `kept`, and then only that. Objects of other machines and of other pid
+    namespaces cannot be judged from here and stay.
+    """
+    return tuple(_reap(harness, dry_run=dry_run, kept=kept))
+
+
+def _reap(harness: Harness, *, dry_run: bool, kept: bool) -> Iterator[Leftover]:
+    # The host is looked at before the engine is asked: a session makes its network first, so what is listed here and
+    # belongs to a living session has a network or a container below.
+    copies, rules = _copies(harness), _rules(harness)
+    living: set[str] = set()
+    gone: set[str] = set()
+    for kind, found, remove in _objects(harness):
+        session = found.labels.get(labels.SESSION, "")
+        # A container that stays needs its session's network and volumes, whoever owned them.
+        if not _dead(found.labels, harness.owner, kept=kept) or (kind != "container" and session in living):
+            living.add(session)
+        elif dry_run or _gone(harness, remove):
+            gone.add(session)
+            yield Leftover(kind, found.name)
+        else:
+            living.add(session)
+    left = [directory for directory in copies if directory.name not in living]
+    for directory in left:
+        if kept and directory.name not in gone:
+            continue
+        if dry_run or _gone(harness, partial(remove_tree, directory)):
+            yield Leftover("copies", str(directory))
+    for bridge in () if kept else rules:
+        # Another engine on this host has bridges and rules, too: what has a bridge is no leftover.
+        if not bridge_exists(bridge):
+            if not dry_run:
+                unguard(bridge)
+            yield Leftover("rule", bridge)
+
+
+def _objects(
+    harness: Harness,
+) -> Iterator[tuple[str, ContainerFacts | NetworkFacts | VolumeFacts, Callable[[], None]]]:
+    engine = harness.engine
+    for container in engine.containers(labels=TEST_ONLY):
+        yield "container", container, partial(engine.remove, container.id, force=True, volumes=True)
+    for network in engine.networks(labels=TEST_ONLY):
+        yield "network", network, partial(remove_test_network, harness, network)
+    for volume in engine.volumes(labels=TEST_ONLY):
+        yield "volume", volume, partial(engine.remove_volume, volume.name)
+
+
+def _gone(harness: Harness, remove: Callable[[], None]) -> bool:
+    try:
+        remove()
+    except EngineError:
+        # Somebody else uses it, or removes it at this moment; it is nobody's loss if it stays until the next time.
+        return False
+    except HostError as error:
+        harness.report("", str(error))
+        return False
+    return True
+
+
+def _copies(harness: Harness) -> tuple[Path, ...]:
+    directory = harness.state_dir / "copies"
+    return tuple(sorted(directory.iterdir())) if directory.is_dir() else ()
+
+
+def _rules(harness: Harness) -> tuple[str, ...]:
+    if not harness.engine.facts().local:
+        return ()
+    return tuple(bridge for bridge in guarded_bridges() if bridge.startswith(BRIDGE_PREFIX))
+
+
+def _dead(found: Mapping[str, str], here: Owner, *, kept: bool) -> bool:
+    owner = Owner.from_labels(found)
+    if owner is None or (labels.KEEP in found) is not kept:
+        return False
+    return liveness(owner, here) == "dead"

@@ -1,0 +1,309 @@
+"""A test session: its identity, its networks, and the test instances it launches and removes."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
+
+from kharness.errors import HostError, KharnessError, LaunchError, UsageError
+from kharness.ops.harness import Harness
+from kharness.ops.instance import Instance, InstanceFacts
+from kharness.ops.networks import create_test_network, named_destinations, remove_test_network
+from kharness.ops.readiness import wait_ready
+from kharness.ops.subject import needed_subjects
+from kharness.ops.volumes import make_scratch, refuse_real_mounts, remove_scratch
+from kharness.plan import labels
+from kharness.plan.dockerline import docker_line
+from kharness.plan.facts import ContainerFacts
+from kharness.plan.launch import LaunchPlan, Subject, TestPlace, plan_test_launch
+from kharness.plan.modes import Mode
+from kharness.plan.mounts import Scratch
+from kharness.plan.readiness import exposed_ports, plan_test_readiness
+from kharness.plan.runspec import MountKind
+from kharness.plan.users import resolve_user
+from kharness.settings.model import Settings
+from kharness.settings.overlay import for_test
+
+
+class _Made:
+    """What belongs to one instance: steps to be taken from last to first, and then the directories of its volumes."""
+
+    def __init__(self) -> None:
+        self.stack = ExitStack()
+        self.directories: list[Path] = []
+        self.creating = threading.Lock()
+
+    def remove(self) -> None:
+        """Remove it; again, if a launch that was under way has made more."""
+        with self.creating:
+            # A container that is being created holds volumes and networks, and must be known to go first.
+            pass
+        with ExitStack() as last:
+            for directory in self.directories:
+                last.callback(remove_scratch, directory)
+            last.callback(self.stack.close)
+
+
+class TestSession:
+    """Launches test instances on networks of its own and removes everything at the end. Safe to use from threads."""
+
+    __test__ = False
+
+    def __init__(self, harness: Harness, *, session: str, mode: Mode, keep: str | None = None) -> None:
+        self.harness = harness
+        self.id = session
+        self.mode = mode
+        self.doubts: set[str] = set()
+        """What isolation could not be had, for the session to say."""
+        self._keep = keep
+        self._lock = threading.Lock()
+        self._network: str | None = None
+        self._shared = ExitStack()
+        self._launched: dict[str, _Made] = {}
+        self._kept: set[str] = set()
+        self._closed = False
+
+    @property
+    def scratch_root(self) -> Path:
+        """Where the session's copies of volumes are."""
+        return self.harness.state_dir / "copies" / self.id
+
+    def labels(self, name: str) -> dict[str, str]:
+        """Return the labels of everything the session makes for a container directory."""
+        kept = {labels.KEEP: self._keep} if self._keep else {}
+        return {
+            labels.ROLE: labels.ROLE_TEST,
+            labels.NAME: name,
+            labels.SESSION: self.id,
+            **self.harness.owner.labels(),
+            **kept,
+        }
+
+    def launch(
+        self, subject: Subject, *, needs: tuple[Subject, ...] = (), suffix: str = "", ready_timeout: float | None = None
+    ) -> InstanceFacts:
+        """Launch a test instance and wait until it is ready.
+
+        `needs` run beside it under their own names. `suffix` tells further instances of one directory apart. Raises
+        `LaunchError`, `EngineError`, `HostError`, `UsageError`; what was made until then goes with the session.
+        """
+        name = f"test-{subject.name}-{self.id}{suffix}"
+        made = _Made()
+        with self._lock:
+            self._refuse_when_closed()
+            if name in self._launched:
+                raise UsageError(f"{name}: this session has such an instance already; say a suffix")
+            self._launched[name] = made
+        try:
+            network, own = self._network_for(subject, name, needs=needs, made=made)
+            for need in needs:
+                self._run(need, name=f"{name}-{need.name}", network=network, aliases=(need.name,), made=made)
+            return self._run(
+                subject,
+                name=name,
+                network=network,
+                aliases=(subject.name,) if own else (),
+                made=made,
+                ready_timeout=ready_timeout,
+            )
+        except BaseException:
+            if self._closed:
+                # It was closed while this was under way: what was made after that is nobody else's to remove.
+                made.remove()
+            raise
+
+    def instance(self, facts: InstanceFacts, subject: Subject) -> Instance:
+        """Return the object that tests work with."""
+        return Instance(
+            self.harness.engine,
+            facts,
+            ready=lambda: plan_test_readiness(subject.settings, subject.image),
+            ready_timeout=self.harness.host.ready_timeout,
+            secrets=subject.env.values(),
+        )
+
+    def needs(self, settings: Settings) -> tuple[Subject, ...]:
+        """Return the `:live` instances that run beside a container of these settings."""
+        return needed_subjects(self.harness, settings)
+
+    def plan(
+        self, subject: Subject, *, name: str, network: str, aliases: tuple[str, ...] = (), publish: bool = False
+    ) -> LaunchPlan:
+        """Plan one instance of this session."""
+        egress = subject.settings.test.egress
+        place = TestPlace(
+            name=name,
+            network=network,
+            scratch=Scratch(directory=PurePosixPath(self.scratch_root / name), prefix=name),
+            labels=self.labels(subject.name),
+            aliases=aliases,
+            publish=publish,
+            hosts=named_destinations(egress) if isinstance(egress, tuple) else (),
+        )
+        return plan_test_launch(subject, mode=self.mode, place=place, volume_root=self.harness.volume_root)
+
+    def keep(self, container: str) -> None:
+        """Leave an instance and its network behind when the session closes."""
+        with self._lock:
+            self._kept.add(container)
+
+    @property
+    def kept(self) -> frozenset[str]:
+        """The instances that stay."""
+        return frozenset(self._kept)
+
+    def remove(self, container: str) -> None:
+        """Remove one instance with what belongs to it, unless it is kept."""
+        with self._lock:
+            if container in self._kept:
+                return
+            made = self._launched.pop(container, None)
+        if made is not None:
+            made.remove()
+
+    def close(self) -> None:
+        """Remove everything the session made and does not keep."""
+        with self._lock:
+            self._closed = True
+            names = [name for name in self._launched if name not in self._kept]
+        with ExitStack() as last:
+            if not self._kept:
+                last.push(self._shared.pop_all())
+            if names:
+                with ThreadPoolExecutor(self.harness.host.launch_parallel) as pool:
+                    # Not `map`, which cancels what is left when one fails.
+                    removals = [pool.submit(self.remove, name) for name in names]
+                for removal in removals:
+                    removal.result()
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise LaunchError("the session was interrupted")
+
+    def _network_for(self, subject: Subject, name: str, *, needs: tuple[Subject, ...], made: _Made) -> tuple[str, bool]:
+        egress = subject.settings.test.egress
+        if needs or egress is not False:
+            # Whoever may go out, or answers under a plain name, is alone with what it needs.
+            return self._make_network(f"{name}-net", subject.name, egress=egress, stack=made.stack), True
+        with self._lock:
+            self._refuse_when_closed()
+            if self._network is None:
+                self._network = self._make_network(f"kharness-{self.id}", "", egress=False, stack=self._shared)
+            return self._network, False
+
+    def _close_to_others(self) -> None:
+        # A copy of a closed directory lies below directories of ours: others may pass to what they know, not list it.
+        copies = self.scratch_root.parent
+        copies.mkdir(parents=True, exist_ok=True)
+        copies.chmod(0o711)
+
+    def _make_network(self, name: str, who: str, *, egress: bool | tuple[str, ...], stack: ExitStack) -> str:
+        network, doubts = create_test_network(self.harness, name, labels=self.labels(who), egress=egress)
+        stack.callback(remove_test_network, self.harness, network)
+        self.doubts.update(doubts)
+        return network.name
+
+    def _run(
+        self,
+        subject: Subject,
+        *,
+        name: str,
+        network: str,
+        aliases: tuple[str, ...],
+        made: _Made,
+        ready_timeout: float | None = None,
+    ) -> InstanceFacts:
+        engine = self.harness.engine
+        publish = not engine.facts().local
+        if publish and subject.settings.test.egress is False:
+            raise UsageError(
+                f"{subject.name}: the engine at {engine.facts().endpoint} is not on this host, so a test instance is "
+                "reached by published ports, which need a network with a way out: say 'test: {egress: true}'"
+            )
+        plan = self.plan(subject, name=name, network=network, aliases=aliases, publish=publish)
+        refuse_real_mounts(self.harness, plan.volumes, mode=self.mode)
+        made.directories.append(self.scratch_root / name)
+        self._close_to_others()
+        make_scratch(self.harness, plan.volumes, labels=self.labels(subject.name), stack=made.stack)
+        with made.creating:
+            self._refuse_when_closed()
+            # By its name, because the engine's answer may get lost.
+            made.stack.callback(self._remove_container, name)
+            container = engine.create(plan.spec)
+        give_new_directories(self.harness, subject, container, plan)
+        engine.start(container)
+        timeout = ready_timeout or self.harness.host.ready_timeout
+        took = wait_ready(engine, container, plan.ready, spec=plan.spec, timeout=timeout)
+        found = engine.container(container)
+        if found is None:
+            raise KharnessError(f"{name}: the container vanished")
+        return instance_facts(subject, plan, found, mode=self.mode, ready_after=took)
+
+    def _remove_container(self, name: str) -> None:
+        found = self.harness.engine.container(name)
+        if found is not None and found.labels.get(labels.SESSION) == self.id:
+            self.harness.engine.remove(found.id, force=True, volumes=True)
+
+
+def give_new_directories(harness: Harness, subject: Subject, container: str, plan: LaunchPlan) -> None:
+    """Let the container's user own the empty directories that have no original to take an owner from."""
+    made = [
+        Path(volume.mount.source or "")
+        for volume in plan.volumes
+        if volume.scratch
+        and volume.mount.kind is MountKind.BIND
+        and not volume.mount.read_only
+        and not Path(volume.real or "").exists()
+    ]
+    give(harness, subject, container, tuple(made))
+
+
+def give(harness: Harness, subject: Subject, container: str, directories: tuple[Path, ...]) -> None:
+    """Let the user that the container runs as own these directories; without root that is left as it is."""
+    if not directories or os.geteuid() != 0:
+        return
+    user = subject.settings.user or subject.image.user
+    passwd, group = (_read(harness, container, path) for path in ("/etc/passwd", "/etc/group"))
+    owner = resolve_user(user, passwd=passwd, group=group)
+    if owner and owner != (0, 0):
+        for directory in directories:
+            try:
+                os.chown(directory, *owner)
+            except OSError as error:
+                raise HostError(f"{directory}: cannot be given to {user}: {error.strerror}") from error
+
+
+def _read(harness: Harness, container: str, path: str) -> str:
+    try:
+        return harness.engine.read_file(container, path).decode(errors="replace")
+    except KharnessError:
+        return ""
+
+
+def instance_facts(
+    subject: Subject, plan: LaunchPlan, found: ContainerFacts, *, mode: Mode, ready_after: float = 0.0
+) -> InstanceFacts:
+    """Put together what tests must know of a running container."""
+    volumes: dict[str, str] = {}
+    said_volumes = subject.settings.volumes if mode is Mode.IN_PROD else for_test(subject.settings).volumes
+    for said, volume in zip(said_volumes, plan.volumes, strict=True):
+        if volume.mount.kind is MountKind.BIND and volume.mount.source:
+            volumes[volume.mount.target] = volume.mount.source
+            if said.source:
+                volumes[said.source.removeprefix("./")] = volume.mount.source
+    return InstanceFacts(
+        name=subject.name,
+        container=found.name,
+        id=found.id,
+        image=found.image_id,
+        mode=mode.value,
+        address=next((address for address in found.addresses.values() if address), ""),
+        ports=tuple(str(port) for port in exposed_ports(subject.settings, subject.image)),
+        published={str(port.port): port.host_port for port in found.published} if plan.spec.publish else {},
+        volumes=volumes,
+        line=docker_line(plan.spec, hide=frozenset(subject.env)),
+        ready_after=ready_after,
+    )

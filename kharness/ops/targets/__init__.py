@@ -1,0 +1,1 @@
+"""Where production runs: this engine now, a cluster later."""

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from kharness.plan.facts import ImageFacts
+from tests.ops.releases import Production
+from tests.ops.world import World
+
+
+@dataclass
+class FakeFirewall:
+    """This host's rules and bridges, in memory: what these tests make has no bridge that a rule could be about."""
+
+    bridges: set[str] = field(default_factory=set)
+    guarded: dict[str, str] = field(default_factory=dict)
+    allowed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    reason: str | None = None
+    """Why no rule can be set."""
+
+    def guard(self, bridge: str, *, comment: str) -> str | None:
+        if self.reason is None:
+            self.guarded[bridge] = comment
+        return self.reason
+
+    def allow(self, bridge: str, destinations: Sequence[str], *, comment: str) -> str | None:
+        if self.reason is None:
+            self.allowed[bridge] = tuple(destinations)
+            self.guarded.setdefault(bridge, comment)
+        return self.reason
+
+    def unguard(self, bridge: str) -> None:
+        self.guarded.pop(bridge, None)
+        self.allowed.pop(bridge, None)
+
+    def exists(self, bridge: str) -> bool:
+        return bridge in self.bridges
+
+
+@pytest.fixture(autouse=True)
+def firewall(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> FakeFirewall:
+    """Keep tests on the engine in memory away from this host's firewall."""
+    fake = FakeFirewall()
+    if "engine" not in request.fixturenames:
+        monkeypatch.setattr("kharness.ops.networks.guard_bridge", fake.guard)
+        monkeypatch.setattr("kharness.ops.networks.allow_egress", fake.allow)
+        monkeypatch.setattr("kharness.ops.networks.unguard", fake.unguard)
+        monkeypatch.setattr("kharness.ops.reap.guarded_bridges", lambda: tuple(sorted(fake.guarded)))
+        monkeypatch.setattr("kharness.ops.reap.bridge_exists", fake.exists)
+        monkeypatch.setattr("kharness.ops.reap.unguard", fake.unguard)
+    return fake
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World.create(tmp_path / "world")
+
+
+@pytest.fixture
+def image(world: World) -> ImageFacts:
+    return world.engine.put_image("web:1", files={"/etc/passwd": b"web:x:7:8::/:/bin/sh\n", "/etc/group": b""})
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Production:
+    """Production of `web` that nobody has launched yet."""
+    return Production(tmp_path / "web")
+
+
+@pytest.fixture
+def running(web: Production) -> tuple[Production, ImageFacts]:
+    """Production that runs its second version, so that both tags name something."""
+    old = web.image("2")
+    assert web.launch(web.image("1")).kind == "launched"
+    assert web.launch(old).kind == "launched"
+    web.forget()
+    return web, old

@@ -1,0 +1,87 @@
+"""A host of a test's own around the real engine: what is made there begins with the test's prefix, and is removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kharness.engine.api import BuildRequest, Engine
+from kharness.host.copies import remove_tree
+from kharness.host.state import State
+from kharness.ops.harness import Harness
+from kharness.ops.release import Evidence, Released, Verify, launch
+from kharness.ops.subject import production_subject
+from kharness.plan.facts import ImageFacts
+from kharness.settings.catalog import ContainerDir, find_containers
+from kharness.settings.host import HostSettings
+from kharness.testing import ContainerTree
+from tests.rootfs import context
+
+
+@dataclass
+class Site:
+    """`place` is this test's share of the address space."""
+
+    path: Path
+    engine: Engine
+    busybox: str
+    prefix: str
+    place: int
+
+    def name(self, short: str) -> str:
+        return f"{self.prefix}-{short}"
+
+    def add(self, short: str, settings: str, **more: Any) -> ContainerDir:
+        ContainerTree(self.path / "containers").add(self.name(short), settings=settings, **more)
+        return self.harness().catalog.select(self.name(short), prefix=False)
+
+    def harness(self, **host: Any) -> Harness:
+        said: Mapping[str, Any] = {
+            "source_paths": (self.path / "containers",),
+            "dv": self.path / "dv",
+            "state_dir": self.path / "state",
+            "repository": self.prefix,
+            "test_subnets": f"10.219.{self.place}.0/24",
+            "ready_timeout": 15.0,
+            **host,
+        }
+        settings = HostSettings(**said)
+        return Harness(
+            engine=self.engine,
+            host=settings,
+            catalog=find_containers(settings.source_paths),
+            state_dir=settings.state_dir,
+            project=self.path,
+            state=State(settings.state_dir / "state.db"),
+        )
+
+    def image(self, tag: str, dockerfile: str) -> ImageFacts:
+        request = BuildRequest(tag=f"{self.prefix}/images:{tag}")
+        return self.engine.build([context(f"FROM {self.busybox}\n{dockerfile}\n")], request)
+
+    def launch(
+        self, directory: ContainerDir, image: ImageFacts, *, verify: Verify = lambda: (), **host: Any
+    ) -> Released:
+        harness = self.harness(**host)
+        subject = production_subject(directory, harness.settings(directory), image)
+        evidence = Evidence(session="s1", tests=1)
+        return launch(harness, subject, evidence, in_prod_tests=1, verify=verify)
+
+    def remove(self) -> None:
+        """Remove everything whose name says that it is this test's."""
+        for container in self.engine.containers():
+            if self.prefix in container.name:
+                self.engine.remove(container.id, force=True)
+        for network in self.engine.networks():
+            if self.prefix in network.name:
+                self.engine.remove_network(network.id)
+        for volume in self.engine.volumes():
+            if self.prefix in volume.name:
+                self.engine.remove_volume(volume.name)
+        for image in self.engine.images():
+            for tag in image.tags:
+                if tag.startswith(f"{self.prefix}/"):
+                    self.engine.untag(tag)
+        remove_tree(self.path)

@@ -1,0 +1,108 @@
+"""A test instance's volumes are its own, and production's stay untouched."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kharness.errors import HostError, UsageError
+from kharness.plan.facts import ImageFacts
+from kharness.plan.modes import Mode
+from tests.ops.sessions import NAME, opened, rest, web
+from tests.ops.world import World
+
+
+def data(world: World) -> Path:
+    """Let production have written something."""
+    place = world.volume_root / "web" / "data"
+    place.mkdir(parents=True)
+    (place / "real").write_text("of customers")
+    return place
+
+
+@pytest.mark.parametrize(("mode", "content"), [(Mode.STANDALONE, []), (Mode.PROD_READY, ["real"])])
+def test_a_test_may_write_and_production_does_not_notice(
+    world: World, image: ImageFacts, mode: Mode, content: list[str]
+) -> None:
+    real = data(world)
+    session = opened(world, mode=mode)
+    subject = web(world, image, "volumes: [./data:/data]")
+    instance = session.instance(session.launch(subject), subject)
+    for name in ("/data", "data", "./data", "data/"):
+        assert [path.name for path in instance.volume(name).path.iterdir()] == content
+    instance.volume("/data").write_text("real", "of a test")
+    assert (real / "real").read_text() == "of customers"
+    session.close()
+    assert rest(world) == []
+    assert (real / "real").read_text() == "of customers"
+
+
+def test_a_named_volume_is_copied_with_its_contents(world: World, image: ImageFacts) -> None:
+    place = Path(world.engine.create_volume("cache").mountpoint)
+    (place / "real").write_text("of customers")
+    session = opened(world, mode=Mode.PROD_READY)
+    session.launch(web(world, image, "volumes: [cache:/cache]"))
+    copy = Path(world.engine.vols[f"{NAME}-0"].mountpoint)
+    assert (copy / "real").read_text() == "of customers"
+    session.close()
+    assert set(world.engine.vols) == {"cache"}
+
+
+def test_a_single_file_is_copied_with_its_owner_and_mode(world: World, image: ImageFacts) -> None:
+    world.add("web")
+    file = world.volume_root / "web" / "app.conf"
+    file.parent.mkdir(parents=True)
+    file.write_text("secret")
+    file.chmod(0o640)
+    subject = web(world, image, "volumes: [./app.conf:/etc/app.conf]")
+    for mode, content in ((Mode.PROD_READY, "secret"), (Mode.STANDALONE, "")):
+        session = opened(world, mode=mode)
+        found = Path(session.launch(subject).volumes["/etc/app.conf"])
+        assert (found.read_text(), found.stat().st_mode & 0o777) == (content, 0o640)
+        assert found.stat().st_uid == file.stat().st_uid
+        session.close()
+
+
+@pytest.fixture
+def socket_file() -> Iterator[Path]:
+    """A socket's place; short, as the kernel wants it."""
+    with tempfile.TemporaryDirectory(prefix="kt-") as directory, socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(f"{directory}/s")
+        yield Path(directory) / "s"
+
+
+def test_a_socket_of_the_host_is_refused_unless_somebody_says_so(
+    world: World, image: ImageFacts, socket_file: Path
+) -> None:
+    session = opened(world, mode=Mode.PROD_READY)
+    for number, text in enumerate((f"{socket_file}:/sock:ro", f"{socket_file}:/sock")):
+        with pytest.raises(UsageError, match="is a socket, through which a test could command"):
+            session.launch(web(world, image, f"volumes: ['{text}']"), suffix=f"-{number}")
+    said = f"volumes: [{{type: bind, source: {socket_file}, target: /sock, test: same}}]"
+    session.launch(web(world, image, said))
+    session.close()
+    assert socket_file.is_socket()
+
+
+def test_a_link_into_the_volume_root_shows_a_stand_alone_instance_nothing(world: World, image: ImageFacts) -> None:
+    real = data(world)
+    link = world.path / "innocent"
+    link.symlink_to(real)
+    said = f"volumes: [{{type: bind, source: {link}, target: /d, test: ro}}]"
+    with pytest.raises(UsageError, match="which stand-alone tests never see"):
+        opened(world).launch(web(world, image, said))
+    assert "create" not in {call.name for call in world.engine.calls}
+
+
+def test_a_volume_that_cannot_be_copied_is_told_and_leaves_nothing(
+    world: World, image: ImageFacts, socket_file: Path
+) -> None:
+    session = opened(world, mode=Mode.PROD_READY)
+    with pytest.raises(HostError, match="should hold no sockets to be copied"):
+        session.launch(web(world, image, f"volumes: ['{socket_file.parent}:/data']"))
+    session.close()
+    assert rest(world) == []

@@ -1,0 +1,87 @@
+"""A host of a test's own: an engine in memory, container directories, a volume root and a state directory on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kharness.host.owner import Owner
+from kharness.host.state import State
+from kharness.ops.harness import Harness
+from kharness.plan.facts import EngineFacts, ImageFacts
+from kharness.plan.launch import Subject
+from kharness.settings.catalog import ContainerDir, find_containers
+from kharness.settings.host import HostSettings
+from kharness.testing import ContainerTree, FakeEngine
+
+OWNER = Owner(machine="m1", boot="b1", pidns="4026531836", pid=4242, start=99)
+REMOTE = EngineFacts(id="far", local=False, endpoint="ssh://far")
+
+
+@dataclass
+class World:
+    """`told` has what use cases reported, as `who: what`."""
+
+    path: Path
+    engine: FakeEngine
+    told: list[str] = field(default_factory=list)
+
+    @classmethod
+    def create(cls, path: Path, *, facts: EngineFacts | None = None) -> World:
+        path.mkdir(parents=True, exist_ok=True)
+        return cls(path, FakeEngine(root=path / "engine", facts=facts))
+
+    @property
+    def tree(self) -> ContainerTree:
+        return ContainerTree(self.path / "containers")
+
+    @property
+    def volume_root(self) -> Path:
+        return self.path / "dv"
+
+    def add(self, name: str, settings: str = "{}", **more: Any) -> Path:
+        """Write a container directory; with a Dockerfile unless the settings name an image."""
+        if "image:" not in settings:
+            more.setdefault("dockerfile", "FROM scratch\n")
+        return self.tree.add(name, settings=settings, **more)
+
+    def harness(self, *, owner: Owner = OWNER, **host: Any) -> Harness:
+        """Return the harness of what is there now; `host` are HostSettings'."""
+        said: dict[str, Any] = {
+            "source_paths": (self.tree.path,),
+            "dv": self.volume_root,
+            "state_dir": self.path / "state",
+            "ready_timeout": 0.2,
+            **host,
+        }
+        settings = HostSettings(**said)
+        return Harness(
+            engine=self.engine,
+            host=settings,
+            catalog=find_containers(settings.source_paths),
+            state_dir=settings.state_dir,
+            project=self.path,
+            state=State(settings.state_dir / "state.db"),
+            owner=owner,
+            report=lambda who, what: self.told.append(f"{who}: {what}"),
+        )
+
+    def directory(self, name: str) -> ContainerDir:
+        return self.harness().catalog.select(name, prefix=False)
+
+    def subject(self, name: str, image: ImageFacts, *, env: Mapping[str, str] | None = None) -> Subject:
+        directory = self.directory(name)
+        return Subject(
+            name=name,
+            settings=self.harness().settings(directory),
+            image=image,
+            built=directory.has_dockerfile,
+            env=dict(env or {}),
+        )
+
+    def tagged(self, ref: str) -> str | None:
+        """Return the id of the image that a reference names."""
+        found = self.engine.store.find(ref)
+        return found.id if found else None
