@@ -1,0 +1,1 @@
+"""The pytest plugin: thin hooks that call use cases."""

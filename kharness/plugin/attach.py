@@ -1,0 +1,132 @@
+"""From a notice on the board to the objects that fixtures give to tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kharness.errors import KharnessError, SettingsError
+from kharness.plan.modes import Mode
+from kharness.plan.secrets import redact
+from kharness.settings.catalog import ContainerDir
+
+if TYPE_CHECKING:
+    from kharness.ops.harness import Harness
+    from kharness.ops.instance import Instance
+    from kharness.ops.session import TestSession
+    from kharness.plan.facts import ImageFacts
+    from kharness.plan.launch import Subject
+    from kharness.plugin.stash import SessionInfo
+
+WORKER = "PYTEST_XDIST_WORKER"
+
+
+class Attached:
+    """One container directory, as this process meets it."""
+
+    _numbers = count(1)
+
+    def __init__(self, directory: ContainerDir, info: SessionInfo, config: pytest.Config) -> None:
+        self._directory = directory
+        self._info = info
+        self._config = config
+        self.error: str | None = None
+        """Why there is no instance, once a test has asked for it."""
+
+    @cached_property
+    def harness(self) -> Harness:
+        """The engine and all that belongs to it, opened when it is first needed."""
+        from kharness.plugin.opening import harness_of  # noqa: PLC0415 - nothing heavy loads before a test needs it
+
+        return harness_of(self._config)
+
+    @property
+    def image(self) -> ImageFacts:
+        """The image under test."""
+        return self.instance.image_facts()
+
+    @cached_property
+    def instance(self) -> Instance:
+        """The container under test; fails the test when it could not be launched."""
+        from kharness.ops.instance import Instance, InstanceFacts  # noqa: PLC0415
+
+        notice = self._notice()
+        facts = InstanceFacts.from_json(notice["facts"])
+        return Instance(
+            self.harness.engine,
+            facts,
+            ready=self._readiness,
+            ready_timeout=self.harness.host.ready_timeout,
+            secrets=self._secrets(),
+        )
+
+    @contextmanager
+    def private(self) -> Iterator[Instance]:
+        """Launch an instance for one test alone and remove it afterwards."""
+        from kharness.ops.session import TestSession  # noqa: PLC0415
+
+        mode = self._info.selection.mode
+        if mode in {None, Mode.IN_PROD}:
+            pytest.fail("private_container launches a test instance, and --in-prod launches nothing", pytrace=False)
+        worker = os.environ.get(WORKER, "p")
+        session = TestSession(self.harness, session=f"{self._info.session}-{worker}", mode=Mode(mode))
+        try:
+            yield self._launch(session)
+        finally:
+            session.close()
+
+    def _launch(self, session: TestSession) -> Instance:
+        subject = self._subject()
+        try:
+            needs = session.needs(subject.settings)
+            return session.instance(session.launch(subject, suffix=f"-{next(self._numbers)}", needs=needs), subject)
+        except KharnessError as error:
+            pytest.fail(redact(str(error), subject.env.values()), pytrace=False)
+
+    def _notice(self) -> dict[str, Any]:
+        notice = self._info.board.wait(self._directory.name)
+        if notice.get("error"):
+            self.error = str(notice["error"])
+            pytest.fail(self.error, pytrace=False)
+        return notice
+
+    def _subject(self) -> Subject:
+        from kharness.ops.subject import instance_subject  # noqa: PLC0415
+
+        settings = self.harness.settings(self._directory)
+        return instance_subject(self._directory, settings, self.image)
+
+    def _secrets(self) -> Iterable[str]:
+        from kharness.ops.subject import read_env_files  # noqa: PLC0415
+        from kharness.settings.overlay import for_test  # noqa: PLC0415
+
+        settings = self.harness.settings(self._directory)
+        said = settings if self._info.selection.mode is Mode.IN_PROD else for_test(settings)
+        try:
+            return read_env_files(self._directory, said.env_file).values()
+        except SettingsError:
+            # In production they may be readable to root alone; then this process cannot tell them either.
+            return ()
+
+    def _readiness(self) -> Any:
+        from kharness.plan.readiness import plan_readiness, plan_test_readiness  # noqa: PLC0415
+
+        plan = plan_readiness if self._info.selection.mode is Mode.IN_PROD else plan_test_readiness
+        return plan(self.harness.settings(self._directory), self.image)
+
+
+def attached(directory: ContainerDir, info: SessionInfo, config: pytest.Config) -> Attached:
+    """Return this process's view of a directory, always the same object."""
+    found = config.stash.setdefault(ATTACHED, {})
+    if directory.name not in found:
+        found[directory.name] = Attached(directory, info, config)
+    return found[directory.name]
+
+
+ATTACHED = pytest.StashKey[dict[str, Attached]]()

@@ -1,0 +1,75 @@
+"""The failure bundle: what a person would ask the engine next, in the report of the failing test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from kharness.errors import KharnessError
+from kharness.ops.instance import Instance
+from kharness.plan.secrets import redact
+from kharness.plugin.attach import ATTACHED
+from kharness.plugin.stash import LIBRARY, NAME
+
+LOG_LINES = 50
+CHANGES = 30
+PROBES = 3
+
+
+def add_bundles(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Add what there is to say about each container that a failed test worked with."""
+    for instance in {found.id: found for found in _instances(item)}.values():
+        report.sections.extend(bundle(instance))
+
+
+def bundle(instance: Instance) -> tuple[tuple[str, str], ...]:
+    """Return headed sections about a container, without its secrets; what cannot be asked any more is left out."""
+    return tuple((heading, redact(text, instance.secrets)) for heading, text in _sections(instance))
+
+
+def _instances(item: pytest.Item) -> Iterator[Instance]:
+    attached = item.config.stash.get(ATTACHED, {}).get(item.stash.get(NAME, ""))
+    if attached is not None and "instance" in vars(attached):
+        yield attached.instance
+    yield from (value for value in getattr(item, "funcargs", {}).values() if isinstance(value, Instance))
+    # A test may have it through another fixture.
+    living = item.config.stash.get(LIBRARY, {})
+    yield from (living[name] for name in getattr(item, "fixturenames", ()) if name in living)
+
+
+def _sections(instance: Instance) -> Iterator[tuple[str, str]]:
+    name = instance.name
+    try:
+        logs = instance.logs().splitlines()[-LOG_LINES:]
+        yield f"log of {name} (last {LOG_LINES} lines)", "\n".join(logs) or "(empty)"
+    except KharnessError as error:
+        yield f"log of {name}", f"cannot be read: {error}"
+    try:
+        yield f"state of {name}", _state(instance)
+        changes = instance.diff()
+        if changes:
+            shown = [f"{change.kind:8} {change.path}" for change in changes[:CHANGES]]
+            more = [f"... and {len(changes) - CHANGES} more"] if len(changes) > CHANGES else []
+            yield f"changes in {name} since launch", "\n".join(shown + more)
+    except KharnessError:
+        pass
+    if instance.facts.line:
+        yield f"{name} was launched as", instance.facts.line
+
+
+def _state(instance: Instance) -> str:
+    raw = instance.inspect()
+    state = dict(raw.get("State", {}))
+    health = state.pop("Health", None)
+    known = {key: state.get(key) for key in ("Status", "ExitCode", "Error", "OOMKilled", "StartedAt", "FinishedAt")}
+    lines = [f"{key}: {value}" for key, value in known.items() if value not in {"", None, False}]
+    lines.append(f"RestartCount: {raw.get('RestartCount', 0)}")
+    if health:
+        lines.append(f"Health: {health.get('Status')}")
+        lines += [
+            f"  probe exited with {probe.get('ExitCode')}: {json.dumps(probe.get('Output', '')[-300:])}"
+            for probe in (health.get("Log") or [])[-PROBES:]
+        ]
+    return "\n".join(lines)

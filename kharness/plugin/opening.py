@@ -1,0 +1,19 @@
+"""The harness of a pytest process: opened once, where it is first needed."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from kharness.ops.harness import Harness, Report, open_harness, silent
+
+HARNESS = pytest.StashKey[Harness]()
+
+
+def harness_of(config: pytest.Config, report: Report = silent) -> Harness:
+    """Return the process's harness; `pytest.UsageError` is the caller's translation of what this raises."""
+    if HARNESS not in config.stash:
+        project = config.rootpath if (config.rootpath / "pyproject.toml").is_file() else None
+        config.stash[HARNESS] = open_harness(project=project, environ=os.environ, report=report)
+    return config.stash[HARNESS]

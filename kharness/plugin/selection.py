@@ -1,0 +1,123 @@
+"""Which container directories a session is about, from what was typed."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from kharness.plan.modes import Mode
+from kharness.plugin.options import MODE_FLAGS, resolve_mode
+from kharness.settings.catalog import Catalog, ContainerDir, find_containers
+from kharness.settings.sources import source_paths
+
+NO_TESTS = {"files", "private.d"}
+"""Folders of a container directory whose contents go into the image; tests there are the image's business."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """`named` were named one by one (their broken settings stop the session), `fleet` came with a source path.
+
+    `beside` says that tests outside container directories were asked for, too.
+    """
+
+    mode: Mode | None
+    catalog: Catalog
+    named: tuple[ContainerDir, ...]
+    fleet: tuple[ContainerDir, ...]
+    listing: bool = False
+
+    @property
+    def directories(self) -> tuple[ContainerDir, ...]:
+        """All selected directories, sorted by name."""
+        return tuple(sorted({*self.named, *self.fleet}, key=lambda directory: directory.name))
+
+    def at(self, path: Path) -> ContainerDir | None:
+        """Return the container directory that a path is in."""
+        return self.catalog.at(path)
+
+
+def find_selection(config: pytest.Config, environ: Mapping[str, str]) -> Selection | None:
+    """Return what the session is about; None in a project that has no container directories.
+
+    Raises `pytest.UsageError` when a container directory is named without a mode, or a mode without one.
+    """
+    mode = resolve_mode(config, environ)
+    paths = source_paths(project=_project(config), environ=environ)
+    catalog = find_containers(paths) if paths else Catalog((), ())
+    if not catalog.directories:
+        if mode is not None and not config.option.collectonly:
+            where = ", ".join(map(str, paths)) or "no source path is set ([tool.kharness] source_paths)"
+            raise pytest.UsageError(f"no container directory found: {where}")
+        return None
+    named, fleet, around = _match(config, catalog, paths)
+    listing = bool(config.option.collectonly)
+    if mode is None and (named or fleet) and not listing:
+        names = ", ".join(directory.name for directory in (named or fleet)[:3])
+        raise pytest.UsageError(
+            f"{names}: say in which mode the container should be tested: --ready (a test instance), --prod-ready "
+            "(with copies of the real volumes) or --in-prod (what runs now)"
+        )
+    if mode is not None and not (named or fleet or around) and not listing:
+        raise pytest.UsageError(
+            f"none of the paths is a container directory; {MODE_FLAGS} need one, for example "
+            f"{_shown(catalog.directories[0].path, config)}"
+        )
+    return Selection(mode=mode, catalog=catalog, named=named, fleet=(*fleet, *around), listing=listing)
+
+
+def tests_on_disk(directory: ContainerDir, patterns: list[str]) -> frozenset[Path]:
+    """Return the test files that a complete session of this directory would collect."""
+    return frozenset(
+        path
+        for path in _files(directory.path, skip=NO_TESTS)
+        if path.suffix == ".py" and any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns)
+    )
+
+
+def _files(directory: Path, *, skip: set[str]) -> Iterator[Path]:
+    for entry in sorted(directory.iterdir()):
+        if entry.is_dir():
+            if not entry.name.startswith(".") and entry.name not in {*skip, "__pycache__"}:
+                yield from _files(entry, skip=set())
+        else:
+            yield entry
+
+
+def _project(config: pytest.Config) -> Path | None:
+    path = config.rootpath / "pyproject.toml"
+    return config.rootpath if path.is_file() else None
+
+
+def _match(
+    config: pytest.Config, catalog: Catalog, paths: tuple[Path, ...]
+) -> tuple[tuple[ContainerDir, ...], tuple[ContainerDir, ...], tuple[ContainerDir, ...]]:
+    """Return what was named, what came with a source path, and what lies below a folder above one."""
+    named: set[ContainerDir] = set()
+    fleet: set[ContainerDir] = set()
+    around: set[ContainerDir] = set()
+    for arg in config.args:
+        path = (config.invocation_params.dir / arg.partition("::")[0]).resolve()
+        if found := catalog.at(path):
+            named.add(found)
+            continue
+        for directory in catalog.directories:
+            if directory.path.resolve().is_relative_to(path):
+                group = fleet if path in {source.resolve() for source in paths} else around
+                group.add(directory)
+    return tuple(sorted(named, key=_name)), tuple(sorted(fleet - named, key=_name)), tuple(sorted(around, key=_name))
+
+
+def _name(directory: ContainerDir) -> str:
+    return directory.name
+
+
+def _shown(path: Path, config: pytest.Config) -> str:
+    try:
+        return str(path.relative_to(config.invocation_params.dir))
+    except ValueError:
+        return str(path)

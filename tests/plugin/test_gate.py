@@ -1,0 +1,95 @@
+"""Sessions in which not everything ran and passed: nothing becomes live, and the exit status says so."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from kharness.engine.api import Engine
+from tests.plugin.conftest import add_web
+from tests.projects import REPOSITORY, Project
+
+pytestmark = pytest.mark.engine
+
+GOOD = """\
+    import os
+    import pytest
+
+    def test_a(http):
+        assert http.get("/").text == "hello\\n"
+
+"""
+SUBTEST = """\
+    def test_b(subtests):
+        with subtests.test():
+            pytest.skip("no")
+"""
+TWINS = """\
+    import pytest
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_pycollect_makeitem(collector, name):
+        found = yield
+        if name != "test_a":
+            return found
+        return [pytest.Function.from_parent(collector, name=name, callobj=lambda: pytest.skip("no")), *found]
+"""
+
+
+class Case(NamedTuple):
+    """What is in the test file beside one good test, what is said, and what the session answers."""
+
+    tests: str = ""
+    args: tuple[str, ...] = ()
+    conftest: str = ""
+    told: str = ""
+
+
+CASES = {
+    "python_functions": Case("    def test_b(): assert 0\n", ("-o", "python_functions=test_a"), told="-o python_func"),
+    "exit": Case("    def test_b(): pytest.exit('x', returncode=0)\n"),
+    "not-run": Case("    @pytest.mark.xfail(run=False)\n    def test_b(): assert 0\n", told="1 test skipped"),
+    "skipped-part": Case(SUBTEST, told="1 test skipped"),
+    "twins": Case(conftest=TWINS, told="share a node id"),
+    "collect-only": Case(args=("--collect-only",), told="exclude each other"),
+    "changed-early": Case("    open(__file__, 'a').write('#')\n", told="changed after the session began"),
+}
+IN_PROD = {
+    "skip": "pytest.skip('no')",
+    "exit": "pytest.exit('x', returncode=0)",
+    "os-exit": "os._exit(0)",
+    "xfail": "pytest.xfail('no')",
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_nothing_becomes_live(project: Project, engine: Engine, busybox: str, case: Case) -> None:
+    directory = add_web(project, busybox, tests=GOOD + case.tests)
+    if case.conftest:
+        project.add("web", {"conftest.py": case.conftest})
+    result = project.pytest(str(directory), "--ready", "--promote", *case.args)
+    assert result.status != 0, result.output
+    assert case.told in result.output
+    assert engine.image(f"{REPOSITORY}/{directory.name}:live") is None
+
+
+def test_tests_that_change_while_latest_is_tested_are_noticed(project: Project, engine: Engine, busybox: str) -> None:
+    directory = add_web(project, busybox, tests=GOOD)
+    assert project.pytest(str(directory), "--ready").status == 0
+    add_web(project, busybox, tests=f"{GOOD}    def test_b(): open(__file__, 'a').write('#')\n")
+    result = project.pytest(str(directory), "--ready", "--promote", "--no-build")
+    assert result.status != 0, result.output
+    assert engine.image(f"{REPOSITORY}/{directory.name}:live") is None
+
+
+@pytest.mark.parametrize("body", IN_PROD.values(), ids=IN_PROD)
+def test_what_does_not_pass_in_production_verifies_nothing(
+    project: Project, engine: Engine, busybox: str, body: str
+) -> None:
+    tests = f"{GOOD}    @pytest.mark.in_prod\n    def test_p(http):\n        {body}\n"
+    directory = add_web(project, busybox, tests=tests)
+    result = project.pytest(str(directory), "--ready", "--launch")
+    assert result.status != 0, result.output
+    assert engine.image(f"{REPOSITORY}/{directory.name}:live") is None
+    assert engine.container(directory.name) is None

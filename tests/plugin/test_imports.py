@@ -1,0 +1,81 @@
+"""The plugin loads in every pytest run of its environment: there it must cost next to nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MODULES = {
+    "kharness",
+    "kharness.errors",
+    "kharness.plan",
+    "kharness.plan.modes",
+    "kharness.plugin",
+    "kharness.plugin.hooks",
+    "kharness.plugin.options",
+    "kharness.plugin.selection",
+    "kharness.settings",
+    "kharness.settings.catalog",
+    "kharness.settings.sources",
+}
+"""All that an unrelated project's session loads because of us, on top of what pytest itself has loaded by then."""
+LIGHT = {"difflib", "fnmatch", "platformdirs", "tomllib"}
+"""What these import; other plugins may have loaded it before."""
+HEAVY = ("click", "docker", "httpx", "pydantic", "rich", "yaml")
+CONFTEST = """\
+import os, pathlib, sys
+
+def pytest_unconfigure():
+    pathlib.Path("modules").write_text("\\n".join(sys.modules))
+"""
+
+
+def loaded(project: Path, *args: str) -> set[str]:
+    """Run pytest in the project and return the modules that its process had loaded at the end."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", *args]
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return set((project / "modules").read_text().split())
+
+
+@pytest.fixture
+def unrelated(tmp_path: Path) -> Path:
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "pyproject.toml").write_text("[tool.other]\nx = 1\n")
+    (tmp_path / "settings.yaml").write_text("a: 1\n")
+    (tmp_path / "test_it.py").write_text("def test_it():\n    pass\n")
+    return tmp_path
+
+
+def test_an_unrelated_session_loads_nothing_heavy_because_of_us(unrelated: Path) -> None:
+    without = loaded(unrelated, "-p", "no:kharness")
+    ours = loaded(unrelated) - without
+    assert {name for name in ours if name.startswith("kharness")} == MODULES
+    rest = {name.partition(".")[0] for name in ours} - {"kharness"}
+    assert rest <= LIGHT
+    assert not rest & set(HEAVY)
+
+
+def test_the_plugin_alone_loads_nothing_heavy(unrelated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Without others' plugins, testinfra's among them, whose modules would hide that ours loads them, too.
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    alone = loaded(unrelated, "-p", "kharness.plugin.hooks")
+    assert alone >= MODULES
+    assert not {name.partition(".")[0] for name in alone} & {*HEAVY, "testinfra", "xdist"}
+
+
+def test_the_package_itself_loads_nothing_heavy() -> None:
+    program = "import sys; before = set(sys.modules); import kharness; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert {name for name in loaded if name.startswith("kharness")} == {"kharness"}
+    assert not {name.partition(".")[0] for name in loaded} & {*HEAVY, "pytest", "_pytest", "testinfra"}
+
+
+def test_public_names_are_there_when_they_are_asked_for() -> None:
+    program = "import kharness; print(*(getattr(kharness, name).__name__ for name in kharness.__all__))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["Instance", "KharnessError", "instance", "instance_fixture"]
