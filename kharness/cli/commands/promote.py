@@ -1,0 +1,51 @@
+"""`kharness promote`."""
+
+from __future__ import annotations
+
+import click
+
+from kharness.cli.opening import open_here, select
+from kharness.errors import UsageError
+from kharness.host.commit import commit_of
+from kharness.ops.release import Evidence, promote
+
+
+@click.command()
+@click.argument("name")
+@click.option("--untested", is_flag=True, help="Promote an image that passed no session. It is recorded as such.")
+def command(name: str, *, untested: bool) -> None:
+    """Let :live of container NAME be what :latest is, if a session passed with exactly that image.
+
+    \b
+    Examples:
+      kharness promote filewatchdock
+      kharness promote filewatchdock --untested
+    """
+    harness = open_here()
+    directory = select(harness, name)
+    tags = harness.tags(directory.name)
+    image = harness.engine.image(tags.latest)
+    if image is None:
+        raise UsageError(f"{directory.name}: there is no {tags.latest}; 'kharness build {directory.name}' makes it")
+    verdict = harness.state.verdict_of_image(directory.name, image.id)
+    passed = verdict is not None and verdict.outcome == "passed"
+    if not passed and not untested:
+        raise UsageError(
+            f"{directory.name}: no session passed with the image {image.id[7:19]}; "
+            f"run 'pytest {directory.path} --ready --promote', or say --untested"
+        )
+    if not passed:
+        click.echo(f"{directory.name}: PROMOTING AN UNTESTED IMAGE; this is recorded", err=True)
+    released = promote(
+        harness,
+        directory.name,
+        image.id,
+        Evidence(
+            session=verdict.session if verdict and passed else "",
+            tests=verdict.tests if verdict and passed else 0,
+            digest=image.labels.get("kharness.digest", ""),
+            commit=commit_of(directory.path),
+            untested=not passed,
+        ),
+    )
+    click.echo(f"{directory.name}: {tags.live} is {image.id[7:19]} ({released.kind})")

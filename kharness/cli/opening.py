@@ -1,0 +1,37 @@
+"""What commands share: the harness of where they are called, and the choice of a container by its name."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from kharness.ops.harness import Harness, open_harness
+from kharness.settings.catalog import ContainerDir
+
+
+def project_of(directory: Path) -> Path | None:
+    """Return the nearest folder above whose `pyproject.toml` has a `[tool.kharness]` table."""
+    for folder in (directory, *directory.parents):
+        path = folder / "pyproject.toml"
+        if path.is_file() and b"[tool.kharness" in path.read_bytes():
+            return folder
+    return None
+
+
+def open_here() -> Harness:
+    """Open the harness of the current directory; progress goes to standard error."""
+    return open_harness(project=project_of(Path.cwd()), environ=os.environ, report=tell)
+
+
+def tell(who: str, what: str) -> None:
+    """Print progress; details only for people."""
+    if not what.startswith(" ") or sys.stderr.isatty():
+        click.echo(f"{who or 'kharness'}: {what.strip()}", err=True)
+
+
+def select(harness: Harness, name: str) -> ContainerDir:
+    """Return the directory that a name means: a prefix will do on a terminal, scripts must be exact."""
+    return harness.catalog.select(name, prefix=sys.stdin.isatty())

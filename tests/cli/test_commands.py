@@ -1,0 +1,146 @@
+"""The command line, as a user types it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kharness.engine.api import Engine
+from tests.plugin.conftest import add_web, temporary_project
+from tests.projects import REPOSITORY, Project
+
+
+@pytest.fixture
+def web(tmp_path: Path, engine: Engine, busybox: str) -> Iterator[Project]:
+    with temporary_project(tmp_path, engine) as project:
+        add_web(project, busybox)
+        yield project
+
+
+def run(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "kharness", *args], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+def test_help_lists_every_command_and_each_has_two_examples(tmp_path: Path) -> None:
+    shown = run("--help", cwd=tmp_path).stdout
+    names = [line.split()[0] for line in shown.partition("Commands:")[2].splitlines() if line.strip()]
+    assert {"build", "doctor", "engine", "history", "promote", "reap", "run", "schema"} <= set(names)
+    for name in names:
+        text = run(name, "--help", cwd=tmp_path).stdout
+        examples = text.partition("Examples:")[2].partition("Options:")[0].split()
+        assert sum("kharness" in word for word in examples) == 2, name
+        assert len(text.splitlines()) <= 24, name
+
+
+def test_the_schema_is_json_that_knows_the_keys(tmp_path: Path) -> None:
+    done = run("schema", cwd=tmp_path)
+    assert done.returncode == 0
+    assert {"image", "ports", "volumes", "test", "gate", "release"} <= json.loads(done.stdout)["properties"].keys()
+
+
+def test_an_unknown_command_is_a_usage_error(tmp_path: Path) -> None:
+    done = run("lunch", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "No such command 'lunch'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_container_names_the_nearest(web: Project) -> None:
+    done = web.kharness("build", f"{web.name('web')}x")
+    assert done.status == 2
+    assert web.name("web") in done.output
+    assert "Traceback" not in done.output
+
+
+def test_a_broken_file_is_named_with_its_key(web: Project) -> None:
+    file = web.path / "containers" / web.name("web") / "settings.yaml"
+    file.write_text("imagee: x\n")
+    done = web.kharness("build", web.name("web"))
+    assert done.status == 2
+    assert f"{file}: imagee: " in done.output
+    assert "Traceback" not in done.output
+
+
+def test_no_engine_is_one_message(web: Project) -> None:
+    done = web.kharness("reap", environ={"DOCKER_HOST": "unix:///nowhere/docker.sock"})
+    assert done.status == 1
+    assert "/nowhere/docker.sock" in done.output
+    assert "Traceback" not in done.output
+
+
+def test_build_prints_the_image_and_promote_wants_it_tested(web: Project, engine: Engine) -> None:
+    name = web.name("web")
+    built = web.kharness("build", name)
+    assert built.status == 0, built.output
+    assert built.output.splitlines()[-1].startswith("sha256:")
+    refused = web.kharness("promote", name)
+    assert refused.status == 2
+    assert "no session passed with the image" in refused.output
+    assert engine.image(f"{REPOSITORY}/{name}:live") is None
+    loud = web.kharness("promote", name, "--untested")
+    assert loud.status == 0
+    assert "UNTESTED" in loud.output
+    assert "untested" in web.kharness("history").output
+    assert web.pytest("containers", "--ready").status == 0
+    assert "unchanged" in web.kharness("promote", name).output
+
+
+def test_a_dry_run_is_a_line_that_docker_understands(web: Project, engine: Engine) -> None:
+    name = web.name("web")
+    assert web.kharness("build", name).status == 0
+    for mode in ("production", "standalone", "prod-ready"):
+        done = web.kharness("run", name, "--dry-run", "--mode", mode)
+        assert done.status == 0, done.output
+        words = shlex.split(done.output)
+        assert words[:2] == ["docker", "run"]
+        assert words[words.index("--name") + 1] == (name if mode == "production" else f"test-{name}-SESSION")
+    assert engine.container(name) is None
+
+
+def test_the_production_line_runs_as_it_is_printed(web: Project, engine: Engine) -> None:
+    name = web.name("web")
+    assert web.kharness("promote", name, "--untested").status == 2
+    assert web.kharness("build", name).status == 0
+    line = web.kharness("run", name, "--dry-run").output
+    done = web.run("sh", "-c", line)
+    assert done.status == 0, done.output
+    found = engine.container(name)
+    assert found is not None
+    assert found.running
+
+
+def test_run_launches_what_is_live_and_replaces_what_runs(web: Project, engine: Engine) -> None:
+    name = web.name("web")
+    assert "nothing is live yet" in web.kharness("run", name).output
+    assert web.kharness("build", name).status == 0
+    assert web.kharness("promote", name, "--untested").status == 0
+    assert web.kharness("run", name).status == 0
+    first = engine.container(name)
+    assert web.kharness("run", name).status == 0
+    second = engine.container(name)
+    assert first is not None
+    assert second is not None
+    assert second.running
+    assert engine.container(first.id) is None
+
+
+def test_the_doctor_says_what_it_finds_and_fails_when_something_is_missing(web: Project) -> None:
+    good = web.kharness("doctor")
+    assert good.status == 0, good.output
+    assert "engine" in good.output
+    assert web.name("web") in good.output
+    bad = web.kharness("doctor", environ={"KTOOLS_D_SRC_DIR": "/nowhere"})
+    assert bad.status == 1
+    assert "mend: mkdir /nowhere" in bad.output
+
+
+def test_reap_on_a_clean_host_has_nothing_to_do(web: Project) -> None:
+    assert web.kharness("reap", "--dry-run").status == 0
