@@ -1,0 +1,113 @@
+"""The command line: measure what was asked for, print the table, end with 1 when a bound is missed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from kharness.engine.api import Engine
+from kharness.engine.connect import connect
+from kharness.errors import KharnessError
+from tests.bench.detection import detection
+from tests.bench.figure import Figure, milliseconds_more, ratio, table
+from tests.bench.fleet import SIZE, fleet
+from tests.bench.machine import machine
+from tests.bench.timing import BenchError, in_turn
+from tests.bench.unrelated import unrelated
+
+FIGURES = ("ready", "unchanged", "detection", "plugin")
+SAMPLES = 4
+"""Waits for readiness a round: one is over in a second."""
+STARTS = 6
+"""Starts of an unrelated pytest a round: the difference is a hundredth of their time."""
+
+Progress = Callable[[str], None]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure and print; 0 when every bound is met, 1 when one is missed, 2 when something could not be measured."""
+    options = _options(argv)
+    only = frozenset(options.only or FIGURES)
+    try:
+        engine = connect(host=None, environ=os.environ, home=Path.home())
+        _say(machine(engine), f"{options.rounds} rounds", "")
+        figures = tuple(_figures(engine, only=only, rounds=options.rounds))
+    except (BenchError, KharnessError) as error:
+        sys.stderr.write(f"\nbench: {error}\n")
+        return 2
+    _say(*table(figures))
+    return 0 if all(figure.met for figure in figures) else 1
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7, help="measured rounds (default: %(default)s)")
+    parser.add_argument("--only", action="append", choices=FIGURES, help="measure only this; may be given repeatedly")
+    return parser.parse_args(argv)
+
+
+def _figures(engine: Engine, *, only: frozenset[str], rounds: int) -> Iterator[Figure]:
+    with fleet(engine) as ships:
+        if only & {"ready", "unchanged"}:
+            commands = {"bare": ships.bare(), "ready": ships.pytest("--ready")}
+            if "unchanged" in only:
+                commands["unchanged"] = ships.pytest("--ready", "--if-changed")
+            times = in_turn(commands, rounds=rounds, progress=_progress)
+            bare = ("a script over the bare SDK, one after the other", times["bare"])
+            if "ready" in only:
+                yield Figure(
+                    title=f"--ready, {SIZE} containers, to the bare SDK",
+                    value=ratio(times["ready"], times["bare"]),
+                    bound=1.0,
+                    aim=0.7,
+                    unit="x",
+                    parts=(("pytest containers --ready", times["ready"]), bare),
+                )
+            if "unchanged" in only:
+                yield Figure(
+                    title=f"--if-changed, {SIZE} unchanged, to the bare SDK",
+                    value=ratio(times["unchanged"], times["bare"]),
+                    bound=0.35,
+                    unit="x",
+                    parts=(("pytest containers --ready --if-changed", times["unchanged"]), bare),
+                )
+        if "detection" in only:
+            chance = random.Random()
+            found = detection(engine, ships, samples=rounds * SAMPLES, chance=chance, progress=_progress)
+            yield Figure(
+                title="readiness noticed after the service answers",
+                value=found.median * 1000,
+                bound=120,
+                unit="ms",
+                parts=((f"{len(found.times)} launches", found),),
+            )
+    if "plugin" in only:
+        yield _plugin(rounds=rounds)
+
+
+def _plugin(*, rounds: int) -> Figure:
+    with TemporaryDirectory(prefix="kharness-bench-") as scratch:
+        times = in_turn(unrelated(Path(scratch)), rounds=rounds * STARTS, progress=_progress)
+    return Figure(
+        title="the plugin in an unrelated project",
+        value=milliseconds_more(times["with"], times["without"]),
+        bound=15,
+        unit="ms",
+        parts=(("pytest", times["with"]), ("pytest -p no:kharness", times["without"])),
+    )
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{text}")
+        sys.stderr.flush()
