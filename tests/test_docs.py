@@ -1,0 +1,68 @@
+"""The documentation's examples do what they say."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kharness.engine.api import Engine
+from tests.plugin.conftest import temporary_project
+from tests.projects import Project
+
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"```python\n# (\S+)\n(.*?)```", re.DOTALL)
+
+
+@pytest.fixture
+def project(tmp_path: Path, engine: Engine) -> Iterator[Project]:
+    with temporary_project(tmp_path, engine) as found:
+        yield found
+
+
+def examples(page: str, *, image: str) -> dict[str, str]:
+    """Return the code blocks of a page by the file name in their first line."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return {name: code.replace("IMAGE", image) for name, code in BLOCK.findall(text)}
+
+
+def test_the_library_page_does_what_it_says(project: Project, busybox: str) -> None:
+    found = examples("library.md", image=busybox)
+    assert found.keys() == {"test_web.py", "script.py"}
+    for name, code in found.items():
+        (project.path / name).write_text(code)
+    tests = project.pytest("test_web.py")
+    assert tests.status == 0, tests.output
+    assert tests.outcomes() == {"passed": 2}
+    script = project.run(sys.executable, "script.py")
+    assert script.status == 0, script.output
+    assert script.output.strip() == "green"
+
+
+def test_a_failing_test_of_the_library_has_the_bundle(project: Project, busybox: str) -> None:
+    code = examples("library.md", image=busybox)["test_web.py"].replace('"hello\\n"', '"goodbye\\n"')
+    (project.path / "test_web.py").write_text(code)
+    result = project.pytest("test_web.py")
+    assert result.status == 1
+    for heading in ("log of test-", "state of test-", "was launched as"):
+        assert heading in result.output
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/library.md", "docs/performance.md"])
+def test_every_link_leads_somewhere(page: str) -> None:
+    path = ROOT / page
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", path.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+def test_every_command_of_the_readme_exists() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    scripts = re.findall(r"\bsh (scripts/\w+)", text)
+    assert scripts
+    assert all((ROOT / script).exists() for script in scripts)
+    commands = set(re.findall(r"\bkharness (\w+)(?= \w+ --|`|\s\s)", text))
+    assert {"run", "history", "doctor"} <= commands
+    assert all((ROOT / "kharness" / "cli" / "commands" / f"{command}.py").exists() for command in commands)
