@@ -3,6 +3,7 @@
     KharnessError
     ├── SettingsError            a settings file, with all its problems
     ├── UsageError               what was typed cannot be done
+    ├── RefusedError             the gate says no
     ├── EngineError              the engine refused or failed
     │   ├── EngineUnavailableError   no engine answers
     │   ├── ImageMissingError        no such image, and it cannot be pulled
@@ -33,6 +34,10 @@ class KharnessError(Exception):
 
 class UsageError(KharnessError):
     """What was typed, or the combination of it, cannot be done."""
+
+
+class RefusedError(KharnessError):
+    """What was typed could be done, and the gate forbids it; the text has the reasons."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kharness.errors import HostError, KharnessError
 from kharness.host.entries import LEFTOVERS
+from kharness.host.state import Verdict
 from kharness.ops.build import Built, plan_recipe
 from kharness.ops.harness import Harness
 from kharness.plan.modes import Mode
@@ -53,6 +54,18 @@ def inputs_now(
         return Inputs(image=image, tests=tests_digest(directory), mode=mode.value) if image else None
     except KharnessError:
         return None
+
+
+def doubts(harness: Harness, directory: ContainerDir, verdict: Verdict | None, *, image: str) -> tuple[str, ...]:
+    """Return why a recorded verdict is no evidence for an image as it would be released now; empty where it is."""
+    if verdict is None:
+        return (f"no session passed with the image {image.removeprefix('sha256:')[:12]}",)
+    if not verdict.passed:
+        return (f"the last session with this image, in mode {verdict.mode}, failed",)
+    now = inputs_now(harness, directory, harness.settings(directory), mode=Mode(verdict.mode), candidates={})
+    return (
+        () if now is not None and now.key == verdict.inputs else ("sources, settings or tests changed since it passed",)
+    )
 
 
 def changes_since(before: Inputs, now: Inputs | None) -> tuple[str, ...]:

@@ -82,7 +82,7 @@ def test_build_prints_the_image_and_promote_wants_it_tested(web: Project, engine
     assert built.status == 0, built.output
     assert built.output.splitlines()[-1].startswith("sha256:")
     refused = web.kharness("promote", name)
-    assert refused.status == 2
+    assert refused.status == 1
     assert "no session passed with the image" in refused.output
     assert engine.image(f"{REPOSITORY}/{name}:live") is None
     loud = web.kharness("promote", name, "--untested")
@@ -91,6 +91,11 @@ def test_build_prints_the_image_and_promote_wants_it_tested(web: Project, engine
     assert "untested" in web.kharness("history").output
     assert web.pytest("containers", "--ready").status == 0
     assert "unchanged" in web.kharness("promote", name).output
+    with (web.path / "containers" / name / "test_web.py").open("a") as file:
+        file.write("# another test than the one that passed\n")
+    changed = web.kharness("promote", name)
+    assert changed.status == 1
+    assert "changed since it passed" in changed.output
 
 
 def test_a_dry_run_is_a_line_that_docker_understands(web: Project, engine: Engine) -> None:

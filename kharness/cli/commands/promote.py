@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from kharness.cli.opening import open_here, select
-from kharness.errors import UsageError
+from kharness.errors import RefusedError, UsageError
 from kharness.host.commit import commit_of
+from kharness.ops.inputs import doubts
 from kharness.ops.release import Evidence, promote
 
 
@@ -28,14 +29,15 @@ def command(name: str, *, untested: bool) -> None:
     if image is None:
         raise UsageError(f"{directory.name}: there is no {tags.latest}; 'kharness build {directory.name}' makes it")
     verdict = harness.state.verdict_of_image(directory.name, image.id)
-    passed = verdict is not None and verdict.outcome == "passed"
-    if not passed and not untested:
-        raise UsageError(
-            f"{directory.name}: no session passed with the image {image.id[7:19]}; "
-            f"run 'pytest {directory.path} --ready --promote', or say --untested"
+    reasons = doubts(harness, directory, verdict, image=image.id)
+    passed = verdict is not None and not reasons
+    if reasons and not untested:
+        raise RefusedError(
+            f"{directory.name}: {'; '.join(reasons)}; "
+            f"'pytest {directory.path} --ready --promote' tests and promotes it, --untested does without"
         )
-    if not passed:
-        click.echo(f"{directory.name}: PROMOTING AN UNTESTED IMAGE; this is recorded", err=True)
+    if reasons:
+        click.echo(f"{directory.name}: PROMOTING AN UNTESTED IMAGE; this is recorded ({'; '.join(reasons)})", err=True)
     released = promote(
         harness,
         directory.name,
