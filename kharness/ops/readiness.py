@@ -26,8 +26,10 @@ GIVE_UP_AFTER, HOPELESS = 3, 2.0
 unpacking the command."""
 SHORTEST_PROBE = 0.1
 """Seconds that a health command gets even when time is up."""
-SETTLED = 1.0
-"""Seconds after which a container that may exit, and has not, is taken for one that runs on."""
+STEADY, SETTLED = 0.5, 1.0
+"""Seconds after which a container that nothing else can be asked is taken for one that runs: it may have started only
+to fail at once. One that may exit gets longer.
+"""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.25
 """Seconds between two looks; the pause grows by a tenth each time."""
 GLANCE = 0.01
@@ -64,7 +66,8 @@ def wait_ready(
                 return clock() - began
             raise failure(engine, facts, spec, _exit_text(facts))
         took = clock() - began
-        if isinstance(check, ByRunning) and check.may_exit and took >= min(SETTLED, timeout):
+        settled = SETTLED if check.may_exit else STEADY
+        if facts.running and isinstance(check, ByRunning) and took >= min(settled, timeout):
             return took
         sockets = in_use(facts.pid) if facts.pid and engine.facts().local else None
         try:
@@ -112,8 +115,7 @@ class _Probe:
                 if missing:
                     raise NotYetError(f"nothing listens on {', '.join(missing)} inside the container")
             case ByRunning():
-                if self._check.may_exit or not facts.running:
-                    raise NotYetError(f"its state is {facts.state}")
+                raise NotYetError(f"its state is {facts.state}")
             case _:
                 assert_never(self._check)
 

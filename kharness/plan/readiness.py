@@ -36,7 +36,7 @@ class ByPorts:
 
 @dataclass(frozen=True, slots=True)
 class ByRunning:
-    """Ready when it runs; `may_exit`: also when it has exited with 0."""
+    """Ready when it has run for a moment; `may_exit`: also when it has exited with 0."""
 
     may_exit: bool = False
 

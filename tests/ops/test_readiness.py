@@ -89,7 +89,7 @@ def web() -> Launched:
 
 
 def test_what_is_ready_at_once_is_not_waited_for(web: Launched) -> None:
-    assert [web.wait(check) for check in (ByRunning(), HEALTH)] == [0.0, 0.0]
+    assert web.wait(HEALTH) == 0.0
     assert web.clock.naps == []
 
 
@@ -218,6 +218,12 @@ def test_a_job_that_ends_badly_is_not_ready(check: ReadyCheck) -> None:
 @pytest.mark.parametrize("check", [HEALTH, PORTS, ByRunning()])
 def test_a_service_that_ends_is_not_ready_however_well_it_ended(check: ReadyCheck) -> None:
     assert "exited with 0 instead of becoming ready" in Launched().start(labels={"fake.exit": "0"}).reason(check)
+
+
+def test_what_nothing_can_be_asked_must_have_run_for_a_moment(web: Launched) -> None:
+    assert web.wait(ByRunning()) == pytest.approx(0.5, abs=0.15)
+    web.clock.then[0.1 + web.waited] = lambda: web.engine.crash("web", 6)
+    assert "exited with 6" in web.reason(ByRunning())
 
 
 @pytest.mark.parametrize(("timeout", "took"), [(10.0, 1.0), (0.3, 0.3)])
