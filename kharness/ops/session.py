@@ -18,6 +18,7 @@ from kharness.ops.volumes import make_scratch, refuse_real_mounts, remove_scratc
 from kharness.plan import labels
 from kharness.plan.dockerline import docker_line
 from kharness.plan.facts import ContainerFacts
+from kharness.plan.hints import volume_hints
 from kharness.plan.launch import LaunchPlan, Subject, TestPlace, plan_test_launch
 from kharness.plan.modes import Mode
 from kharness.plan.mounts import Scratch
@@ -236,7 +237,11 @@ class TestSession:
         give_new_directories(self.harness, subject, container, plan)
         engine.start(container)
         timeout = ready_timeout or self.harness.host.ready_timeout
-        took = wait_ready(engine, container, plan.ready, spec=plan.spec, timeout=timeout)
+        try:
+            took = wait_ready(engine, container, plan.ready, spec=plan.spec, timeout=timeout)
+        except LaunchError as error:
+            advice = (f"    hint: {hint}" for hint in volume_hints(plan.volumes, mode=self.mode))
+            raise LaunchError("\n".join((str(error), *advice))) from error
         found = engine.container(container)
         if found is None:
             raise KharnessError(f"{name}: the container vanished")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from kharness.plan.modes import Mode
+from kharness.plan.mounts import VolumeAction, VolumePlan
 from kharness.plan.runspec import RunSpec
 
 
@@ -22,3 +26,11 @@ def hints(logs: str, spec: RunSpec) -> tuple[str, ...]:
     if spec.limits.pids and ("resource temporarily unavailable" in text or "can't start new thread" in text):
         found.append(f"at most {spec.limits.pids} processes are allowed: raise 'pids_limit'")
     return tuple(found)
+
+
+def volume_hints(volumes: Iterable[VolumePlan], *, mode: Mode) -> tuple[str, ...]:
+    """Return advice where a stand-alone instance may miss what its volumes have in production."""
+    empty = [volume.mount.target for volume in volumes if volume.action is VolumeAction.EMPTY and not volume.said]
+    if mode is not Mode.STANDALONE or not empty:
+        return ()
+    return (f"in a stand-alone test {', '.join(empty)} is empty; --prod-ready tests with copies of the real volumes",)

@@ -15,6 +15,7 @@ from kharness.ops.instance import InstanceFacts
 from kharness.ops.reap import reap
 from kharness.plan import labels
 from kharness.plan.facts import ImageFacts
+from kharness.plan.modes import Mode
 from kharness.plan.runspec import RunSpec
 from kharness.testing import Call
 from tests.ops.sessions import NAME, VOLUMES, opened, rest, web
@@ -132,6 +133,17 @@ def test_a_removal_that_fails_stops_no_other(world: World, image: ImageFacts) ->
         session.close()
     assert f"{NAME}-2" not in rest(world)
     assert NAME in rest(world)
+
+
+@pytest.mark.parametrize(("mode", "advised"), [(Mode.STANDALONE, True), (Mode.PROD_READY, False)])
+def test_a_start_that_fails_on_empty_volumes_says_that_they_are_empty(
+    world: World, mode: Mode, *, advised: bool
+) -> None:
+    broken = world.engine.put_image("broken:1", labels={"fake.exit": "1"})
+    session = opened(world, mode=mode)
+    with pytest.raises(LaunchError) as caught:
+        session.launch(web(world, broken, VOLUMES))
+    assert ("hint: in a stand-alone test /data, /cache is empty; --prod-ready" in str(caught.value)) is advised
 
 
 def test_a_closed_session_launches_nothing(world: World, image: ImageFacts) -> None:
