@@ -24,6 +24,11 @@ PATIENCE = 20.0
 BEFORE = pytest.StashKey[set[str]]()
 
 
+def pytest_configure() -> None:
+    """Sessions that tests start have options of their own."""
+    os.environ.pop("PYTEST_ADDOPTS", None)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
