@@ -42,6 +42,7 @@ class Expect:
         timeout: float = 10.0,
     ) -> httpx.Response:
         """Expect a web page: a path of the first exposed port, or a whole URL. Returns the response."""
+        __tracebackhide__ = True
         url = where if "://" in where else self._container.url(path=where)
 
         def look() -> tuple[httpx.Response | None, str]:
@@ -71,6 +72,7 @@ class Expect:
         timeout: float = 5.0,
     ) -> None:
         """Expect a file in the container, or with `exists=False` none."""
+        __tracebackhide__ = True
 
         def look() -> tuple[bool | None, str]:
             found = self._container.exec("stat", "-c", "%a %U", path)
@@ -94,6 +96,7 @@ class Expect:
 
     def command(self, *argv: str, status: int = 0, stdout: Text | None = None, timeout: float = 10.0) -> ExecResult:
         """Expect a command in the container to exit with a status and to print something. Returns its result."""
+        __tracebackhide__ = True
 
         def look() -> tuple[ExecResult | None, str]:
             result = self._container.exec(*argv, timeout=timeout)
@@ -116,6 +119,7 @@ class Expect:
 
         Returns all that was received. The whole dialogue is tried again until the time is over.
         """
+        __tracebackhide__ = True
         address = self._container.endpoint(port, protocol)
         kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
 
