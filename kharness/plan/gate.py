@@ -71,8 +71,10 @@ def refusals(facts: GateFacts) -> tuple[str, ...]:
     if facts.interrupted:
         return ("the session was interrupted",)
     if facts.image is None:
-        failed = tuple(f"collection failed: {error}" for error in facts.collection_errors)
-        return failed or (facts.launch_error or "no image was built",)
+        failed = [f"collection failed: {error}" for error in facts.collection_errors]
+        if facts.launch_error:
+            failed.append(facts.launch_error)
+        return tuple(failed or _unselected(facts))
     if facts.known_good:
         return facts.changes
     return tuple(_reasons(facts))
@@ -122,6 +124,11 @@ def _reasons(facts: GateFacts) -> Iterator[str]:
     if not any(outcome in GOOD for outcome in facts.outcomes.values()):
         yield "no test passed" if facts.outcomes else "no test ran"
     yield from facts.changes
+
+
+def _unselected(facts: GateFacts) -> Iterator[str]:
+    yield "no image was built" if facts.expected else "it has no test that runs in this mode"
+    yield from _incomplete(facts)
 
 
 def _incomplete(facts: GateFacts) -> Iterator[str]:

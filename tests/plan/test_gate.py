@@ -57,6 +57,16 @@ def test_each_gap_is_a_reason_of_its_own(change: dict[str, object], reason: str)
     assert refusals(replace(COMPLETE, **change)) == (reason,)  # type: ignore[arg-type]
 
 
+def test_where_nothing_was_built_because_nothing_was_selected_that_is_the_reason() -> None:
+    unbuilt = replace(COMPLETE, image=None, outcomes={}, partial=("-k x (command line)",))
+    assert refusals(unbuilt) == (
+        "no image was built",
+        "2 tests not run: test_web.py::test_a, test_web.py::test_b",
+        "the selection was partial: -k x (command line)",
+    )
+    assert refusals(GateFacts(name="web", image=None)) == ("it has no test that runs in this mode",)
+
+
 def test_no_test_at_all_is_a_refusal() -> None:
     assert refusals(GateFacts(name="web", image="sha256:aa")) == ("no test ran",)
 
