@@ -50,9 +50,10 @@ def _need(harness: Harness, name: str, found: dict[str, Subject], *, above: tupl
         raise UsageError(f"depends_on: these need each other in a circle: {' -> '.join((*above, name))}")
     if name in found:
         return
-    directory = harness.catalog.get(name)
-    if directory is None:
-        raise UsageError(f"depends_on: {name}: there is no such container directory")
+    try:
+        directory = harness.catalog.select(name, prefix=False)
+    except UsageError as error:
+        raise UsageError(f"depends_on: {error}") from error
     image = harness.engine.image(harness.tags(name).live)
     if image is None:
         raise UsageError(

@@ -81,6 +81,8 @@ def _networks(value: Any) -> Any:
 
 
 def _depends_on(value: Any) -> Any:
+    if not isinstance(value, Mapping | list | tuple):
+        raise expected("a list of container directories, or a mapping of them to conditions")
     found = _DEPENDENCIES.validate_python(_names(value) if isinstance(value, list | tuple) else value)
     return {name: dependency.condition for name, dependency in found.items()}
 

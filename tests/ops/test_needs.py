@@ -47,7 +47,7 @@ def test_the_test_section_says_what_is_needed_in_tests(world: World, image: Imag
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ("depends_on: [nobody]", "nobody: there is no such container directory"),
+        ("depends_on: [nobody]", "depends_on: no container directory 'nobody'; there are chicken, egg, fresh"),
         ("depends_on: [fresh]", "fresh: has no live image; promote it first: pytest .*/fresh --ready --promote"),
         ("depends_on: [chicken]", "in a circle: chicken -> egg -> chicken"),
     ],
