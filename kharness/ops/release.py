@@ -175,7 +175,8 @@ def _check(
         if facts is None or before is None:
             return (f"{plan.spec.name}: the new production container vanished",)
         if not facts.running or facts.restart_count > before.restart_count:
-            raise failure(engine, facts, plan.spec, "did not keep running in production")
+            how = "was restarted" if facts.running else f"exited with {facts.exit_code}"
+            raise failure(engine, facts, plan.spec, f"did not keep running in production: it {how}")
         if facts.health == "unhealthy":
             raise failure(engine, facts, plan.spec, "became unhealthy in production")
         if time.monotonic() - ready >= subject.settings.release.verify_for:

@@ -139,9 +139,12 @@ class Controller:
         self._progress.stop()
         try:
             if interrupted:
+                # The pipeline first: what it has under way then ends in silence.
+                if self._pipeline is not None:
+                    self._pipeline.close(wait=False)
                 self._children.stop()
-            if self._pipeline is not None:
-                self._pipeline.close(wait=not interrupted)
+            elif self._pipeline is not None:
+                self._pipeline.close(wait=True)
             self._begin_removal()
             if interrupted and exitstatus == pytest.ExitCode.OK and self._asked:
                 # A test may end the session, but not say that what was asked for was done.

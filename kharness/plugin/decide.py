@@ -51,6 +51,7 @@ class Decider:
     facts: dict[str, GateFacts] = field(default_factory=dict)
     reasons: dict[str, tuple[str, ...]] = field(default_factory=dict)
     released: dict[str, Released] = field(default_factory=dict)
+    live: dict[str, str] = field(default_factory=dict)
     interrupted: bool = False
 
     def decide(self, *, stopped: str) -> bool:
@@ -69,11 +70,19 @@ class Decider:
         self.harness.state.record_verdicts(filter(None, map(self._verdict, order)))
         option = self.config.option
         if not (option.promote or option.launch):
+            self.live = self._live(order)
             return False
         for name in sorted(order, key=self._wave):
             self._release(name, is_base=any(name in bases[other] for other in bases) or self._is_base(name))
         refused = any(self.reasons.values()) or bool(self.info.broken)
         return refused or any(not released.ok for released in self.released.values())
+
+    def _live(self, names: list[str]) -> dict[str, str]:
+        try:
+            found = {name: self.harness.engine.image(self.harness.tags(name).live) for name in names}
+        except KharnessError:
+            return {}  # only the summary's wording hangs on it
+        return {name: image.id for name, image in found.items() if image is not None}
 
     def _facts(self, directory: ContainerDir, stopped: str) -> GateFacts:
         name = directory.name

@@ -131,8 +131,15 @@ class Pipeline:
     def _fail(self, name: str, text: str) -> None:
         self.errors[name] = text
         if not self._stopped.is_set():
-            self._harness.report(name, "could not be launched" if name in self.built else "could not be built")
+            self._harness.report(name, self._failed(name))
         self._board.publish(name, error=text)
+
+    def _failed(self, name: str) -> str:
+        if self._order.mode is Mode.IN_PROD:
+            return "production cannot be tested"
+        if name in self.built:
+            return "could not be launched"
+        return "could not be pulled" if self._order.settings[name].image else "could not be built"
 
     def _prepare(self, directory: ContainerDir) -> None:
         name = directory.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -63,9 +64,11 @@ def find_selection(config: pytest.Config, environ: Mapping[str, str]) -> Selecti
             "(with copies of the real volumes) or --in-prod (what runs now)"
         )
     if mode is not None and not (named or fleet or around) and not listing:
+        typed = ", ".join(arg.partition("::")[0] for arg in config.args)
+        nearest = _nearest(config.args, catalog) or catalog.directories[0]
         raise pytest.UsageError(
-            f"none of the paths is a container directory; {MODE_FLAGS} need one, for example "
-            f"{_shown(catalog.directories[0].path, config)}"
+            f"none of the paths is a container directory: {typed}; {MODE_FLAGS} need one, for example "
+            f"{_shown(nearest.path, config)}"
         )
     return Selection(mode=mode, catalog=catalog, named=named, fleet=(*fleet, *around), listing=listing)
 
@@ -114,6 +117,14 @@ def _match(
 
 def _name(directory: ContainerDir) -> str:
     return directory.name
+
+
+def _nearest(args: list[str], catalog: Catalog) -> ContainerDir | None:
+    names = [directory.name for directory in catalog.directories]
+    for arg in args:
+        if found := difflib.get_close_matches(Path(arg.partition("::")[0]).name, names, n=1, cutoff=0.5):
+            return catalog.get(found[0])
+    return None
 
 
 def _shown(path: Path, config: pytest.Config) -> str:

@@ -52,7 +52,8 @@ def _container(reporter: pytest.TerminalReporter, decider: Decider, name: str) -
         reporter.line(f"{name}: interrupted; what is live and in production is what it was before", yellow=True)
     elif released is None:
         how = "unchanged since it passed" if facts.known_good else f"passed {len(facts.outcomes)} tests"
-        reporter.line(f"{name}: {how}, image {image}; --promote would make it live", green=True)
+        next_ = "it is live" if decider.live.get(name) == facts.image else "--promote would make it live"
+        reporter.line(f"{name}: {how}, image {image}; {next_}", green=True)
     elif released.ok:
         said = {
             "promoted": f"image {image} is live now",
