@@ -10,6 +10,8 @@ from pathlib import Path
 
 from kharness.errors import KharnessError
 from kharness.ops.harness import Harness
+from kharness.plan.facts import short_id
+from kharness.settings.model import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +62,24 @@ def _host(harness: Harness) -> Iterator[Finding]:
 def _fleet(harness: Harness) -> Iterator[Finding]:
     for directory in harness.catalog.directories:
         try:
-            harness.settings(directory)
+            settings = harness.settings(directory)
         except KharnessError as error:
             yield Finding(directory.name, str(error), good=False, mend=f"edit {directory.settings_file}")
             continue
-        live = harness.engine.image(harness.tags(directory.name).live)
-        said = f"live is {live.id.removeprefix('sha256:')[:12]}" if live else "nothing is live yet"
-        yield Finding(directory.name, said)
+        yield Finding(directory.name, _released(harness, directory.name, settings))
     for directory in harness.catalog.shadowed:
         yield Finding(directory.name, f"{directory.path} is shadowed by an earlier source path")
+
+
+def _released(harness: Harness, name: str, settings: Settings) -> str:
+    live = harness.engine.image(harness.tags(name).live)
+    runs = harness.engine.container(settings.container_name or name)
+    said = f"live is {short_id(live.id)}" if live else "nothing is live yet"
+    if runs is None:
+        return f"{said}, no production container"
+    if not runs.running:
+        return f"{said}, production is {runs.state}"
+    return f"{said}, production runs {'it' if live and runs.image_id == live.id else short_id(runs.image_id)}"
 
 
 def _existing(path: Path) -> Path:

@@ -14,6 +14,7 @@ from kharness.host.entries import LEFTOVERS
 from kharness.host.state import Verdict
 from kharness.ops.build import Built, plan_recipe
 from kharness.ops.harness import Harness
+from kharness.plan.facts import short_id
 from kharness.plan.modes import Mode
 from kharness.settings.catalog import ContainerDir
 from kharness.settings.model import Settings
@@ -59,7 +60,7 @@ def inputs_now(
 def doubts(harness: Harness, directory: ContainerDir, verdict: Verdict | None, *, image: str) -> tuple[str, ...]:
     """Return why a recorded verdict is no evidence for an image as it would be released now; empty where it is."""
     if verdict is None:
-        return (f"no session passed with the image {image.removeprefix('sha256:')[:12]}",)
+        return (f"no session passed with the image {short_id(image)}",)
     if not verdict.passed:
         return (f"the last session with this image, in mode {verdict.mode}, failed",)
     now = inputs_now(harness, directory, harness.settings(directory), mode=Mode(verdict.mode), candidates={})

@@ -10,6 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+SHORT = 12
+"""Hexadecimal digits of an image's id that people read, as the engine's own client shows them."""
+
+
+def short_id(image: str | None) -> str:
+    """Return an image id as people read it; empty where there is none."""
+    return (image or "").removeprefix("sha256:")[:SHORT]
+
 
 @dataclass(frozen=True, slots=True)
 class PortRef:

@@ -7,17 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kharness.ops.session import TestSession
+from kharness.plan.facts import short_id
 from kharness.plan.modes import Mode
 
 if TYPE_CHECKING:
     from kharness.plugin.decide import Decider
-
-SHORT = len("sha256:") + 12
-
-
-def short_id(image: str | None) -> str:
-    """Return an image id as people read it."""
-    return (image or "none").removeprefix("sha256:")[:12]
 
 
 def summarize(reporter: pytest.TerminalReporter, decider: Decider, session: TestSession) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 
 import click
@@ -9,6 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from kharness.cli.opening import open_here, select
+from kharness.host.state import Release
+from kharness.plan.facts import short_id
+
+OF_ALL = ("when", "container", "what", "image", "tests", "who")
+OF_ONE = ("when", "what", "image", "before", "tests", "commit", "who")
 
 
 @click.command()
@@ -24,9 +30,27 @@ def command(name: str | None, *, limit: int) -> None:
     """
     harness = open_here()
     chosen = select(harness, name).name if name else None
-    table = Table("when", "container", "what", "image", "before", "tests", "commit", "who")
-    for release in harness.state.releases(chosen, limit=limit):
-        when = datetime.fromtimestamp(release.at, tz=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        image, before = (text[7:19] if text else "" for text in (release.image_id, release.previous))
-        table.add_row(when, release.name, release.kind, image, before, str(release.tests), release.commit, release.who)
-    Console().print(table)
+    releases = harness.state.releases(chosen, limit=limit)
+    if not releases:
+        click.echo(f"nothing was released yet{f' of {chosen}' if chosen else ''}", err=True)
+        return
+    # What a terminal of 80 columns holds; the rest is told of one container at a time.
+    columns = OF_ONE if chosen else OF_ALL
+    table = Table(*columns, box=None, pad_edge=False)
+    for release in releases:
+        row = _row(release)
+        table.add_row(*(row[column] for column in columns))
+    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+
+
+def _row(release: Release) -> dict[str, str]:
+    return {
+        "when": datetime.fromtimestamp(release.at, tz=UTC).astimezone().strftime("%Y-%m-%d %H:%M"),
+        "container": release.name,
+        "what": release.kind,
+        "image": short_id(release.image_id),
+        "before": short_id(release.previous),
+        "tests": str(release.tests),
+        "commit": release.commit or "",
+        "who": release.who,
+    }

@@ -9,6 +9,7 @@ from kharness.errors import RefusedError, UsageError
 from kharness.host.commit import commit_of
 from kharness.ops.inputs import doubts
 from kharness.ops.release import Evidence, promote
+from kharness.plan.facts import short_id
 
 
 @click.command()
@@ -50,4 +51,4 @@ def command(name: str, *, untested: bool) -> None:
             untested=not passed,
         ),
     )
-    click.echo(f"{directory.name}: {tags.live} is {image.id[7:19]} ({released.kind})")
+    click.echo(f"{directory.name}: {tags.live} is {short_id(image.id)} ({released.kind})")

@@ -12,6 +12,7 @@ from kharness.ops.harness import Harness
 from kharness.ops.relaunch import relaunch
 from kharness.ops.subject import instance_subject, production_subject
 from kharness.plan.dockerline import docker_line
+from kharness.plan.facts import short_id
 from kharness.plan.launch import LaunchPlan, TestPlace, plan_production_launch, plan_test_launch
 from kharness.plan.modes import Mode
 from kharness.plan.mounts import Scratch
@@ -46,7 +47,7 @@ def command(name: str, *, dry_run: bool, mode: str) -> None:
     directory = select(harness, name)
     if not dry_run:
         found = relaunch(harness, directory)
-        click.echo(f"{found.name}: runs {found.image_id[7:19]}")
+        click.echo(f"{found.name}: runs {short_id(found.image_id)}")
         return
     plan, secret = _plan(harness, directory, mode)
     click.echo(docker_line(plan.spec, hide=secret))
