@@ -5,6 +5,7 @@ Fail closed: what is not known counts against promotion. Each function returns r
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -151,7 +152,7 @@ def _incomplete(facts: GateFacts) -> Iterator[str]:
 
 
 def _allowed(nodeid: str, patterns: Iterable[str]) -> bool:
-    test = nodeid.rpartition("::")[2].partition("[")[0]
+    test = nodeid.partition("[")[0].rpartition("::")[2]
     return any(pattern in {test, nodeid} or nodeid.endswith(f"/{pattern}") for pattern in patterns)
 
 
@@ -164,6 +165,7 @@ def _number(count: int) -> str:
 
 
 def _names(found: Sequence[str]) -> str:
-    short = [nodeid.rpartition("/")[2] for nodeid in found]
+    # A slash after the file's name is a parameter's.
+    short = [re.sub(r"^[^:\[]*/", "", nodeid) for nodeid in found]
     more = f" and {len(short) - SHOWN} more" if len(short) > SHOWN else ""
     return ", ".join(short[:SHOWN]) + more

@@ -67,6 +67,14 @@ def test_where_nothing_was_built_because_nothing_was_selected_that_is_the_reason
     assert refusals(GateFacts(name="web", image=None)) == ("it has no test that runs in this mode",)
 
 
+def test_parameters_with_slashes_and_colons_are_part_of_a_name() -> None:
+    odd = "containers/web/test_web.py::test_path[a::b/etc/passwd]"
+    facts = replace(COMPLETE, outcomes={A: Outcome.PASSED, B: Outcome.PASSED, odd: Outcome.SKIPPED})
+    (reason,) = refusals(facts)
+    assert reason == "1 test skipped, and gate.skips does not allow it: test_web.py::test_path[a::b/etc/passwd]"
+    assert refusals(replace(facts, skips=frozenset({"test_path"}))) == ()
+
+
 def test_no_test_at_all_is_a_refusal() -> None:
     assert refusals(GateFacts(name="web", image="sha256:aa")) == ("no test ran",)
 
