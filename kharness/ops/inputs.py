@@ -14,10 +14,12 @@ from kharness.host.entries import LEFTOVERS
 from kharness.host.state import Verdict
 from kharness.ops.build import Built, plan_recipe
 from kharness.ops.harness import Harness
+from kharness.ops.subject import needed_subjects, read_env_files
 from kharness.plan.facts import short_id
 from kharness.plan.modes import Mode
 from kharness.settings.catalog import ContainerDir
 from kharness.settings.model import Settings
+from kharness.settings.overlay import for_test
 
 IN_IMAGE = frozenset({"Dockerfile", "files", "private.d"})
 """What counts through the digest of an image that is built from it."""
@@ -25,21 +27,25 @@ IN_IMAGE = frozenset({"Dockerfile", "files", "private.d"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """`image` is the content digest of the image, `tests` that of settings and tests; `key` stands for both."""
+    """`image` is the content digest of the image, `tests` that of settings and tests.
+
+    `around` stands for what lies elsewhere: the `:live` images of what it needs, and the values of its `env_file`.
+    """
 
     image: str
     tests: str
+    around: str
     mode: str
 
     @property
     def key(self) -> str:
         """The text that a verdict is recorded under."""
-        return hashlib.sha256(f"{self.image} {self.tests} {self.mode}".encode()).hexdigest()
+        return hashlib.sha256(f"{self.image} {self.tests} {self.around} {self.mode}".encode()).hexdigest()
 
 
-def inputs_of(directory: ContainerDir, built: Built, *, mode: Mode) -> Inputs:
-    """Return the inputs of a test of this image."""
-    return Inputs(image=built.digest, tests=tests_digest(directory), mode=mode.value)
+def inputs_of(harness: Harness, directory: ContainerDir, settings: Settings, built: Built, *, mode: Mode) -> Inputs:
+    """Return the inputs of a test of this image; raises `KharnessError` where something it needs is not there."""
+    return _inputs(harness, directory, settings, image=built.digest, mode=mode)
 
 
 def inputs_now(
@@ -52,7 +58,7 @@ def inputs_now(
             image = found.id if found else ""
         else:
             image = plan_recipe(harness, directory, settings, candidates=candidates).digest
-        return Inputs(image=image, tests=tests_digest(directory), mode=mode.value) if image else None
+        return _inputs(harness, directory, settings, image=image, mode=mode) if image else None
     except KharnessError:
         return None
 
@@ -78,6 +84,8 @@ def changes_since(before: Inputs, now: Inputs | None) -> tuple[str, ...]:
         found.append("the image's sources changed after it was built")
     if now.tests != before.tests:
         found.append("settings or tests changed after the session began")
+    if now.around != before.around:
+        found.append("the live image of what it needs, or its env_file, changed after the session began")
     return tuple(found)
 
 
@@ -93,6 +101,13 @@ def tests_digest(directory: ContainerDir) -> str:
     except OSError as error:
         raise HostError(f"{error.filename}: cannot be read: {error.strerror}") from error
     return told.hexdigest()
+
+
+def _inputs(harness: Harness, directory: ContainerDir, settings: Settings, *, image: str, mode: Mode) -> Inputs:
+    needs = [(need.name, need.image.id) for need in needed_subjects(harness, settings)]
+    env = sorted(read_env_files(directory, for_test(settings).env_file).items())
+    around = hashlib.sha256(repr((needs, env)).encode(errors="surrogateescape")).hexdigest()
+    return Inputs(image=image, tests=tests_digest(directory), around=around, mode=mode.value)
 
 
 def _entries(directory: ContainerDir) -> list[Path]:

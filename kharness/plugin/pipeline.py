@@ -148,8 +148,8 @@ class Pipeline:
         built = self._existing(directory, settings) if self._order.no_build else None
         if built is None:
             built = build(self._harness, directory, settings, rebuild=self._order.rebuild, candidates=candidates)
-        self.inputs[name] = inputs_of(directory, built, mode=self._order.mode)
         self.built[name] = built
+        self.inputs[name] = inputs_of(self._harness, directory, settings, built, mode=self._order.mode)
         self._wait_for_turn(name)
         if self._stopped.is_set():
             return

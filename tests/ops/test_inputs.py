@@ -115,8 +115,9 @@ def test_what_cannot_be_read_is_told(world: World, directory: Path, monkeypatch:
 def inputs(world: World, *, mode: Mode = Mode.STANDALONE) -> tuple[Built, Inputs]:
     harness = world.harness()
     directory = harness.catalog.select("web", prefix=False)
-    built = build(harness, directory, harness.settings(directory))
-    return built, inputs_of(directory, built, mode=mode)
+    settings = harness.settings(directory)
+    built = build(harness, directory, settings)
+    return built, inputs_of(harness, directory, settings, built, mode=mode)
 
 
 def now(world: World) -> Inputs | None:
@@ -161,6 +162,21 @@ def test_what_changed_after_the_build_is_a_reason_against_promotion(
     _, before = inputs(world)
     change(world)
     assert changes_since(before, now(world)) == (reason,)
+
+
+def test_what_lies_elsewhere_counts_too(world: World, tmp_path: Path) -> None:
+    env = tmp_path / "elsewhere.env"
+    env.write_text("A=1\n")
+    world.engine.put_image("ktools/db:live")
+    world.add("db")
+    world.add("web", f"depends_on: [db]\ntest: {{env_file: {env}}}\n")
+    reason = ("the live image of what it needs, or its env_file, changed after the session began",)
+    _, first = inputs(world)
+    env.write_text("A=2\n")
+    assert changes_since(first, now(world)) == reason
+    _, second = inputs(world)
+    world.engine.put_image("ktools/db:live", labels={"version": "2"})
+    assert changes_since(second, now(world)) == reason
 
 
 def test_an_image_that_is_not_there_any_more_cannot_be_compared(world: World) -> None:
