@@ -45,7 +45,7 @@ def _container(reporter: pytest.TerminalReporter, decider: Decider, name: str) -
     elif released is None and decider.interrupted:
         reporter.line(f"{name}: interrupted; what is live and in production is what it was before", yellow=True)
     elif released is None:
-        how = "unchanged since it passed" if facts.known_good else f"passed {len(facts.outcomes)} tests"
+        how = "unchanged since it passed" if facts.known_good else _passed(len(facts.outcomes))
         next_ = "it is live" if decider.live.get(name) == facts.image else "--promote would make it live"
         reporter.line(f"{name}: {how}, image {image}; {next_}", green=True)
     elif released.ok:
@@ -66,6 +66,10 @@ def _container(reporter: pytest.TerminalReporter, decider: Decider, name: str) -
         _reasons(reporter, released.reasons)
     for note in released.notes if released else ():
         reporter.line(f"  note: {note}", yellow=True)
+
+
+def _passed(count: int) -> str:
+    return f"passed {count} test{'' if count == 1 else 's'}"
 
 
 def _reasons(reporter: pytest.TerminalReporter, reasons: tuple[str, ...]) -> None:
