@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from kharness.plan.facts import (
     Change,
@@ -92,6 +92,12 @@ class Engine(Protocol):
 
     def create(self, spec: RunSpec) -> str:
         """Create a container and return its id. `ConflictError` when the name is taken."""
+
+    def request_of(self, container: str) -> Mapping[str, Any]:
+        """Return the request that makes the container again, for `create_again`: plain values, the engine's own."""
+
+    def create_again(self, name: str, request: Mapping[str, Any]) -> str:
+        """Create a container as `request_of` found one; returns its id. Raises as `create` does."""
 
     def start(self, container: str) -> None:
         """Start it; `ConflictError` when an address or port is taken, `LaunchError` when its process cannot run."""

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from kharness.engine import answers, frames
+from kharness.engine.again import create_request
 from kharness.engine.convert import create_body, endpoint_body, label_filters, restart_body
 from kharness.engine.refusals import RefusedError, SilentError, container_error, shortened, start_error
 from kharness.engine.wire import READ_TIMEOUT, Wire
@@ -38,20 +39,23 @@ class Containers:
 
     def create(self, spec: RunSpec) -> str:
         """Create a container and let it join its networks."""
+        further = {attachment.network: endpoint_body(attachment) for attachment in spec.networks[1:]}
+        return self._create(spec.name, spec.image, create_body(spec), further)
+
+    def request_of(self, container: str) -> Mapping[str, Any]:
+        """Return the request that makes a container again."""
         try:
-            made = self._wire.ask("POST", "/containers/create", params={"name": spec.name}, body=create_body(spec))
+            return create_request(self._wire.ask("GET", f"/containers/{quote(container)}/json"))
         except RefusedError as error:
-            if error.missing and error.says("image"):
-                raise ImageMissingError(f"there is no image {spec.image}") from error
-            raise container_error(error, spec.name) from error
-        container = str(made["Id"])
-        try:
-            for attachment in spec.networks[1:]:
-                self._join(attachment.network, container, endpoint_body(attachment))
-        except BaseException:
-            self.remove(container, force=True)
-            raise
-        return container
+            raise container_error(error, container) from error
+
+    def create_again(self, name: str, request: Mapping[str, Any]) -> str:
+        """Create a container of such a request; it joins all its networks but the first afterwards."""
+        endpoints = dict(request["NetworkingConfig"]["EndpointsConfig"])
+        mode = request["HostConfig"].get("NetworkMode", "")
+        first = {mode: endpoints.pop(mode)} if mode in endpoints else {}
+        body = {**request, "NetworkingConfig": {"EndpointsConfig": first}}
+        return self._create(name, str(request["Image"]), body, endpoints)
 
     def start(self, container: str) -> None:
         """Start a container; a running one is no error."""
@@ -138,6 +142,23 @@ class Containers:
         except SilentError as error:
             raise TimeoutError(f"container {shortened(container)} still runs after {timeout:g} s") from error
         return int(answer["StatusCode"])
+
+    def _create(self, name: str, image: str, body: Mapping[str, Any], further: Mapping[str, Any]) -> str:
+        # Before API 1.44 a container is created on one network and joins the others.
+        try:
+            made = self._wire.ask("POST", "/containers/create", params={"name": name}, body=body)
+        except RefusedError as error:
+            if error.missing and error.says("image"):
+                raise ImageMissingError(f"there is no image {image}") from error
+            raise container_error(error, name) from error
+        container = str(made["Id"])
+        try:
+            for network, endpoint in further.items():
+                self._join(network, container, endpoint)
+        except BaseException:
+            self.remove(container, force=True)
+            raise
+        return container
 
     def _await_removal(self, container: str, *, seconds: float = 30.0) -> None:
         deadline = time.monotonic() + seconds

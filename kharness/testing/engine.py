@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from kharness.errors import ConflictError, ContainerMissingError, EngineError, ImageMissingError
 from kharness.plan.facts import ContainerFacts, EngineFacts, NetworkFacts
@@ -36,6 +37,7 @@ class FakeEngine(FakeLife, FakeImages, FakeNetworks, FakeVolumes):
         self.root = root
         self._facts_said = facts or EngineFacts(id="fake", name="fake", version="0", root_dir=str(root or "/fake"))
         self._ids = 0
+        self._requests: list[RunSpec] = []
 
     @property
     def running(self) -> set[str]:
@@ -62,6 +64,9 @@ class FakeEngine(FakeLife, FakeImages, FakeNetworks, FakeVolumes):
     @recorded
     def create(self, spec: RunSpec) -> str:
         """See `Engine`."""
+        return self._create(spec)
+
+    def _create(self, spec: RunSpec) -> str:
         image = self.store.find(spec.image)
         if image is None:
             raise ImageMissingError(f"there is no image {spec.image}")
@@ -85,6 +90,19 @@ class FakeEngine(FakeLife, FakeImages, FakeNetworks, FakeVolumes):
             joined={attachment.network: attachment for attachment in spec.networks},
         )
         return container
+
+    @recorded
+    def request_of(self, container: str) -> Mapping[str, Any]:
+        """See `Engine`; the fake's request is the number of a specification that it keeps."""
+        box = self._box(container)
+        spec = replace(box.spec, image=box.image.id, restart=box.restart, restart_retries=box.retries)
+        self._requests.append(spec)
+        return {"Image": box.image.id, "fake": len(self._requests) - 1}
+
+    @recorded
+    def create_again(self, name: str, request: Mapping[str, Any]) -> str:
+        """See `Engine`."""
+        return self._create(replace(self._requests[request["fake"]], name=name))
 
     @recorded
     def rename(self, container: str, name: str) -> None:

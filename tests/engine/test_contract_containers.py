@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from kharness.errors import (
     ImageMissingError,
 )
 from kharness.plan.facts import HealthFacts
-from kharness.plan.runspec import Mount, MountKind
+from kharness.plan.runspec import Attachment, Limits, Mount, MountKind
 from tests.engine.bench import Bench
 
 
@@ -33,6 +34,7 @@ def test_a_container_that_is_not_there_is_none(bench: Bench) -> None:
         lambda engine, name: engine.kill(name),
         lambda engine, name: engine.rename(name, f"{name}-2"),
         lambda engine, name: engine.set_restart(name, "no"),
+        lambda engine, name: engine.request_of(name),
         lambda engine, name: engine.exec(name, ["true"]),
         lambda engine, name: engine.logs(name),
         lambda engine, name: engine.diff(name),
@@ -40,7 +42,20 @@ def test_a_container_that_is_not_there_is_none(bench: Bench) -> None:
         lambda engine, name: engine.read_file(name, "/x"),
         lambda engine, name: engine.write_file(name, "/x", b""),
     ],
-    ids=["start", "stop", "kill", "rename", "set_restart", "exec", "logs", "diff", "wait", "read_file", "write_file"],
+    ids=[
+        "start",
+        "stop",
+        "kill",
+        "rename",
+        "set_restart",
+        "request_of",
+        "exec",
+        "logs",
+        "diff",
+        "wait",
+        "read_file",
+        "write_file",
+    ],
 )
 def test_what_needs_a_container_says_when_it_is_not_there(bench: Bench, call: Callable[[Engine, str], None]) -> None:
     with pytest.raises(ContainerMissingError, match=f"there is no container {bench.prefix}-never"):
@@ -135,6 +150,43 @@ def test_its_facts_are_those_of_its_spec(bench: Bench) -> None:
     changed = bench.engine.container(container)
     assert changed is not None
     assert changed.restart_policy == "no"
+
+
+def test_a_container_that_is_gone_is_made_again_as_it_was(bench: Bench) -> None:
+    networks = (bench.network("one", 0), bench.network("two", 1))
+    attachments = (
+        Attachment(network=networks[0], ipv4_address=bench.address(5, 0), aliases=("first",)),
+        Attachment(network=networks[1], ipv4_address=bench.address(6, 1)),
+    )
+    spec = replace(
+        bench.spec(),
+        environment={"A": "b c"},
+        labels={"who": "me"},
+        networks=attachments,
+        restart="on-failure",
+        restart_retries=3,
+        read_only=True,
+        limits=Limits(memory=64 << 20, pids=20),
+    )
+    first = bench.run(spec)
+    before = bench.engine.container(first)
+    request = bench.engine.request_of(first)
+    assert json.loads(json.dumps(request)) == request
+    bench.engine.remove(first, force=True)
+    again = bench.engine.create_again(spec.name, request)
+    bench.undo.callback(bench.engine.remove, again, force=True)
+    bench.engine.start(again)
+    after = bench.engine.container(again)
+    assert before is not None
+    assert after is not None
+    assert after.id != before.id
+    for what in ("name", "image_id", "labels", "addresses", "restart_policy", "running"):
+        assert getattr(after, what) == getattr(before, what), what
+    host, was = after.raw["HostConfig"], before.raw["HostConfig"]
+    for what in ("RestartPolicy", "ReadonlyRootfs", "Memory", "PidsLimit"):
+        assert host[what] == was[what], what
+    with pytest.raises(ConflictError, match="the name is in use"):
+        bench.engine.create_again(spec.name, request)
 
 
 def test_containers_are_found_by_their_labels(bench: Bench) -> None:
