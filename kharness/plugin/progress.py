@@ -84,6 +84,10 @@ class Progress:
             return
         self._spoken = time.monotonic()
         reporter.ensure_newline()
+        # Not the reporter's doing: xdist's, and the percentage at the end.
+        writer = self._config.get_terminal_writer()
+        if writer.width_of_current_line:
+            writer.line()
         reporter.write(f"{who or 'kharness'}", cyan=True)
         reporter.line(f": {what}")
         reporter.flush()
