@@ -27,4 +27,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX build_by_name ON build (name)",
         "CREATE TABLE fact (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
     ),
+    (
+        """CREATE TABLE operation (
+            id TEXT PRIMARY KEY, name TEXT NOT NULL, phase TEXT NOT NULL, note TEXT NOT NULL, began REAL NOT NULL,
+            body TEXT NOT NULL)""",
+    ),
 )

@@ -11,7 +11,11 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from kharness.errors import StateError
 from kharness.host.database import Database
+from kharness.plan.operation import Operation, Phase
+
+_ENTRY_COLUMNS = "name, kind, image_id, previous, digest, git_commit, who, at, session, tests, note"
 
 Outcome = Literal["passed", "failed"]
 
@@ -36,10 +40,9 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
-    """An entry of the ledger; `kind` is promote, launch, rollback, undone, refused or untested."""
+class Entry:
+    """What the ledger is told; `kind` is promote, untested, launch, relaunch, rollback, undone or found."""
 
-    id: int
     name: str
     kind: str
     image_id: str
@@ -50,7 +53,24 @@ class Release:
     at: float
     session: str
     tests: int
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release(Entry):
+    """An entry of the ledger; numbers grow and are never used again."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journaled:
+    """An operation that is not over; `note` is why it was to be undone, `began` seconds since the epoch."""
+
+    operation: Operation
+    phase: Phase
     note: str
+    began: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,34 +113,53 @@ class State:
         """Return the latest verdict for an image of a directory, in whatever mode, or None."""
         return self._verdict("name = ? AND image_id = ?", (name, image_id))
 
-    def record_release(
-        self,
-        *,
-        name: str,
-        kind: str,
-        image_id: str,
-        previous: str | None,
-        digest: str | None,
-        commit: str | None,
-        who: str,
-        at: float,
-        session: str,
-        tests: int,
-        note: str = "",
-    ) -> int:
-        """Add an entry to the ledger and return its number; numbers grow and are never used again."""
-        row = (name, kind, image_id, previous, digest, commit, who, at, session, tests, note)
-        columns = "name, kind, image_id, previous, digest, git_commit, who, at, session, tests, note"
-        return self._insert("release", columns, row)
+    def record_release(self, entry: Entry) -> int:
+        """Add an entry to the ledger and return its number."""
+        return self._insert("release", _ENTRY_COLUMNS, astuple(entry))
 
     def releases(self, name: str | None = None, limit: int = 50) -> tuple[Release, ...]:
         """Return the latest entries of the ledger, newest first; of one container directory, or of all."""
         rows = self._select(
-            "SELECT id, name, kind, image_id, previous, digest, git_commit, who, at, session, tests, note FROM release "
+            f"SELECT {_ENTRY_COLUMNS}, id FROM release "  # noqa: S608 - from this file
             "WHERE ?1 IS NULL OR name = ?1 ORDER BY id DESC LIMIT ?2",
             (name, limit),
         )
         return tuple(Release(**_named(Release, row)) for row in rows)
+
+    def begin(self, operation: Operation, *, at: float) -> None:
+        """Remember an operation before it changes anything."""
+        row = (operation.id, operation.name, Phase.OPEN.value, "", at, operation.to_json())
+        self._insert("operation", "id, name, phase, note, began, body", row)
+
+    def decide(self, operation: str, phase: Phase, *, note: str = "") -> None:
+        """Remember whether it is to be kept, or why it is to be undone."""
+        values = (phase.value, note, operation)
+        self._database.write(
+            lambda connection: connection.execute(
+                "UPDATE operation SET phase = ?, note = ? WHERE id = ?", _texts(values)
+            )
+        )
+
+    def end(self, operation: str, entries: Iterable[Entry]) -> tuple[int, ...]:
+        """Forget an operation that is over, and tell the ledger of it, both or neither; returns the entries' numbers.
+
+        An operation that another process has ended meanwhile is not told of again.
+        """
+        rows = [astuple(entry) for entry in entries]
+
+        def work(connection: sqlite3.Connection) -> tuple[int, ...]:
+            if not connection.execute("DELETE FROM operation WHERE id = ?", (operation,)).rowcount:
+                return ()
+            return _add(connection, "release", _ENTRY_COLUMNS, rows)
+
+        return self._database.write(work)
+
+    def operations(self, name: str | None = None) -> tuple[Journaled, ...]:
+        """Return the operations that are not over, the oldest first; of one container directory, or of all."""
+        rows = self._select(
+            "SELECT id, phase, note, began, body FROM operation WHERE ?1 IS NULL OR name = ?1 ORDER BY began", (name,)
+        )
+        return tuple(self._journaled(*row) for row in rows)
 
     def record_build(self, *, name: str, image_id: str, digest: str, base: str, at: float) -> None:
         """Remember a build."""
@@ -151,19 +190,24 @@ class State:
         )
         return Verdict(**_named(Verdict, rows[0])) if rows else None
 
+    def _journaled(self, number: str, phase: str, note: str, began: float, body: str) -> Journaled:
+        try:
+            return Journaled(operation=Operation.from_json(body), phase=Phase(phase), note=note, began=began)
+        except (KeyError, TypeError, ValueError) as error:
+            raise StateError(f"{self.path}: the journal's operation {number} cannot be read: {error!r}") from error
+
     def _insert(self, table: str, columns: str, *rows: tuple[Any, ...]) -> int:
-        places = ", ".join("?" * len(rows[0]))
-        # Only a fact has a key that can be there already.
-        text = f"REPLACE INTO {table} ({columns}) VALUES ({places})"  # noqa: S608 - names from this file alone
-
-        def work(connection: sqlite3.Connection) -> int:
-            numbers = [connection.execute(text, _texts(row)).lastrowid for row in rows]
-            return numbers[-1] or 0
-
-        return self._database.write(work)
+        return self._database.write(lambda connection: _add(connection, table, columns, rows))[-1]
 
     def _select(self, text: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         return self._database.read(lambda connection: connection.execute(text, _texts(values)).fetchall())
+
+
+def _add(connection: sqlite3.Connection, table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> tuple[int, ...]:
+    places = ", ".join("?" * len(columns.split(",")))
+    # Only a fact has a key that can be there already.
+    text = f"REPLACE INTO {table} ({columns}) VALUES ({places})"  # noqa: S608 - names from this file alone
+    return tuple(connection.execute(text, _texts(row)).lastrowid or 0 for row in rows)
 
 
 def _named(kind: type[Any], row: tuple[Any, ...]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from kharness.errors import HostError
@@ -33,6 +34,12 @@ def ensure_directory(root: Path, relative: str, *, mode: int = 0o755, owner: tup
     finally:
         os.close(at)
     return root.joinpath(*parts)
+
+
+def remove_if_empty(path: Path | str) -> None:
+    """Remove a directory unless something is in it; one that is not there is no error."""
+    with suppress(OSError):
+        Path(path).rmdir()
 
 
 def filesystem_id(path: Path) -> str:

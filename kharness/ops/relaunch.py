@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import replace
 
-from kharness.errors import KharnessError, LaunchError, UsageError
+from kharness.errors import LaunchError, UsageError
 from kharness.host.locks import lock
 from kharness.ops.harness import Harness
-from kharness.ops.putback import PutBack
+from kharness.ops.journal import carry_out, keep, undo
 from kharness.ops.readiness import wait_ready
-from kharness.ops.release import LOCK_TIMEOUT, keyed
+from kharness.ops.recover import settle
+from kharness.ops.release import LOCK_TIMEOUT, keyed, operation_of, start, swap
 from kharness.ops.subject import production_subject
 from kharness.ops.targets.engine import EngineTarget
 from kharness.plan.facts import ContainerFacts
-from kharness.plan.launch import LaunchPlan, plan_production_launch
+from kharness.plan.launch import plan_production_launch
+from kharness.plan.operation import Evidence, Kind
 from kharness.settings.catalog import ContainerDir
 
 
@@ -27,25 +29,21 @@ def relaunch(harness: Harness, directory: ContainerDir) -> ContainerFacts:
     plan = keyed(plan_production_launch(subject, volume_root=harness.volume_root))
     target = EngineTarget(harness)
     with lock(harness.locks, f"release-{name}", timeout=LOCK_TIMEOUT):
-        swap = target.replace(subject, plan)
-        back = PutBack()
-        back.add(partial(target.revert, swap))
-        try:
-            found = _ready(harness, plan, swap.new)
-        except KharnessError as error:
-            raise LaunchError("\n".join((str(error), *back.run()))) from error
-        except BaseException as error:
-            for left in back.run():
-                error.add_note(left)
-            raise
-        for note in target.keep(swap):
+        settle(harness, name)
+        operation = operation_of(harness, Kind.RELAUNCH, name, live.id, Evidence(session="", tests=0))
+        operation = replace(operation, **swap(harness, target, plan))
+
+        def work() -> tuple[str, ...]:
+            new = start(harness, target, operation, subject, plan)
+            wait_ready(harness.engine, new, plan.ready, spec=plan.spec, timeout=harness.host.ready_timeout)
+            return ()
+
+        if reasons := carry_out(harness, operation, work):
+            left = undo(harness, operation, note="\n".join(reasons))
+            raise LaunchError("\n".join((*reasons, *left)))
+        for note in keep(harness, operation):
             harness.report(name, note)
-    return found
-
-
-def _ready(harness: Harness, plan: LaunchPlan, container: str) -> ContainerFacts:
-    wait_ready(harness.engine, container, plan.ready, spec=plan.spec, timeout=harness.host.ready_timeout)
-    found = harness.engine.container(container)
+    found = target.current(plan.spec.name)
     if found is None:
         raise LaunchError(f"{plan.spec.name}: the new container vanished")
     return found

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import pwd
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
-from kharness.errors import EngineError, KharnessError, UsageError
+from kharness.errors import EngineError, KharnessError, LaunchError, UsageError
 from kharness.host.locks import lock
 from kharness.ops.harness import Harness
-from kharness.ops.putback import PutBack
+from kharness.ops.journal import carry_out, keep, move_tags, undo
 from kharness.ops.readiness import failure, wait_ready
-from kharness.ops.targets.api import Replacement
+from kharness.ops.recover import settle
 from kharness.ops.targets.engine import EngineTarget
+from kharness.ops.volumes import missing_volumes
 from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.launch import LaunchPlan, Subject, plan_production_launch
+from kharness.plan.operation import Evidence, Kind, Operation, former_of
 from kharness.plan.readiness import ByHealth
 from kharness.plan.speckey import spec_key
-from kharness.plan.tags import TagMove, Tags, plan_promotion, plan_revert
+from kharness.plan.tags import plan_promotion
 
 LOCK_TIMEOUT = 1.0
 """Seconds: a release that somebody else works on is a refusal, not a queue."""
@@ -29,17 +31,6 @@ POLL = 0.1
 
 Verify = Callable[[], tuple[str, ...]]
 """Runs the in-production tests and returns the reasons that speak against the new instance."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """What a release stands on, for the ledger."""
-
-    session: str
-    tests: int
-    digest: str = ""
-    commit: str = ""
-    untested: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,17 +57,16 @@ class Released:
 def promote(harness: Harness, name: str, image: str, evidence: Evidence) -> Released:
     """Move `:live` to an image and keep the old one as `:prev`; raises `KharnessError` where nothing was changed."""
     with lock(harness.locks, f"release-{name}", timeout=LOCK_TIMEOUT):
-        promotion = _promotion(harness, name, image)
-        back = PutBack()
-        try:
-            _move(harness, promotion, back)
-        except KharnessError as error:
-            raise EngineError("\n".join((f"{name}: cannot be promoted: {error}", *back.run()))) from error
-        kind = "promoted" if promotion.moves else "unchanged"
-        done = Released(name=name, kind=kind, image=image, previous=promotion.live)
-        if promotion.moves:
-            done = _recorded(harness, "untested" if evidence.untested else "promote", done, evidence)
-    return done
+        settle(harness, name)
+        operation = operation_of(harness, Kind.PROMOTE, name, image, evidence)
+        moves = plan_promotion(operation.tags, tested=image, live=operation.live)
+        if not moves:
+            return Released(name=name, kind="unchanged", image=image, previous=operation.live)
+        if reasons := carry_out(harness, operation, partial(move_tags, harness, moves)):
+            left = undo(harness, operation, note="\n".join(reasons), told=False)
+            raise EngineError("\n".join((f"{name}: cannot be promoted: {reasons[0]}", *left)))
+        notes = keep(harness, operation)
+        return Released(name=name, kind="promoted", image=image, previous=operation.live, notes=notes)
 
 
 def refusals_to_launch(subject: Subject, plan: LaunchPlan, *, in_prod_tests: int) -> tuple[str, ...]:
@@ -93,10 +83,18 @@ def refusals_to_launch(subject: Subject, plan: LaunchPlan, *, in_prod_tests: int
     return tuple(reasons)
 
 
-def launch(harness: Harness, subject: Subject, evidence: Evidence, *, in_prod_tests: int, verify: Verify) -> Released:
+def launch(
+    harness: Harness,
+    subject: Subject,
+    evidence: Evidence,
+    *,
+    in_prod_tests: int,
+    verify: Verify,
+    kind: Kind = Kind.LAUNCH,
+) -> Released:
     """Promote the subject's image, relaunch production from it and verify it; on failure all is as it was.
 
-    Raises `EngineError`, `HostError`, `UsageError` only where nothing was changed.
+    Raises `EngineError`, `HostError`, `StateError`, `UsageError` only where nothing was changed.
     """
     name, image = subject.name, subject.image.id
     plan = keyed(plan_production_launch(subject, volume_root=harness.volume_root))
@@ -105,38 +103,52 @@ def launch(harness: Harness, subject: Subject, evidence: Evidence, *, in_prod_te
         return Released(name=name, kind="refused", reasons=refused, image=image)
     target = EngineTarget(harness)
     with lock(harness.locks, f"release-{name}", timeout=LOCK_TIMEOUT):
+        settle(harness, name)
         current = target.current(plan.spec.name)
-        promotion = _promotion(harness, name, image)
         same = current is not None and _same(current, plan)
-        done = Released(name=name, kind="unchanged" if same else "launched", image=image, previous=promotion.live)
-        back = PutBack()
-        swap: Replacement | None = None
-        try:
-            _move(harness, promotion, back)
+        operation = operation_of(harness, kind, name, image, evidence)
+        if not same:
+            operation = replace(operation, **swap(harness, target, plan))
+        done = Released(name=name, kind="unchanged" if same else "launched", image=image, previous=operation.live)
+        moves = plan_promotion(operation.tags, tested=image, live=operation.live)
+
+        def work() -> tuple[str, ...]:
+            move_tags(harness, moves)
             if same and current is not None:
                 harness.report(name, "production already runs this image with these settings; verifying it in place")
-                reasons = _check_running(harness, plan, current.id, verify)
-            else:
-                harness.report(name, "relaunching production")
-                swap = target.replace(subject, plan)
-                back.add(partial(target.revert, swap))
-                harness.report(name, "verifying production in place")
-                reasons = _check(harness, subject, plan, swap, verify)
-        except KharnessError as error:
-            reasons = (str(error),)
-        except BaseException as error:
-            # An interrupt is no verdict: what ran before the launch runs again.
-            for left in back.run():
-                harness.report(name, left)
-                error.add_note(left)
-            raise
+                return _check_running(harness, plan, current.id, verify)
+            new = start(harness, target, operation, subject, plan)
+            harness.report(name, "verifying production in place")
+            return _check(harness, subject, plan, new, verify)
+
+        reasons = carry_out(harness, operation, work)
         if reasons:
-            return _undo(harness, replace(done, kind="failing" if same else "undone", reasons=reasons), back, evidence)
-        if swap is not None:
-            done = replace(done, notes=target.keep(swap))
-        if promotion.moves:
-            done = _recorded(harness, "promote", done, evidence)
-        return done if same else _recorded(harness, "launch", done, evidence)
+            return _undone(harness, operation, replace(done, kind="failing" if same else "undone", reasons=reasons))
+        return replace(done, notes=keep(harness, operation))
+
+
+def swap(harness: Harness, target: EngineTarget, plan: LaunchPlan) -> dict[str, Any]:
+    """Return what an operation must know of the container that is replaced, and of what is made for the new one.
+
+    Raises `ConflictError` and `HostError` where a network or a mounted directory is missing.
+    """
+    name = plan.spec.name
+    target.ensure_networks(plan)
+    current = target.current(name)
+    former = former_of(current, harness.engine.request_of(current.id)) if current else target.left_aside(plan)
+    if former is not None and harness.engine.image(former.image) is None:
+        harness.report(name, "the image of the present container is gone: it can come back, but not be made again")
+    fresh = tuple(map(str, missing_volumes(harness, plan.volumes)))
+    return {"container": name, "former": former, "fresh": fresh}
+
+
+def start(harness: Harness, target: EngineTarget, operation: Operation, subject: Subject, plan: LaunchPlan) -> str:
+    """Let the new container take the old one's place; returns its id. Raises `LaunchError`."""
+    harness.report(operation.name, "relaunching production")
+    try:
+        return target.replace(operation, subject, plan)
+    except KharnessError as error:
+        raise LaunchError(f"{plan.spec.name}: the new production container cannot start: {error}") from error
 
 
 def keyed(plan: LaunchPlan) -> LaunchPlan:
@@ -160,18 +172,16 @@ def _check_running(harness: Harness, plan: LaunchPlan, container: str, verify: V
     return verify()
 
 
-def _check(
-    harness: Harness, subject: Subject, plan: LaunchPlan, replacement: Replacement, verify: Verify
-) -> tuple[str, ...]:
+def _check(harness: Harness, subject: Subject, plan: LaunchPlan, new: str, verify: Verify) -> tuple[str, ...]:
     engine = harness.engine
-    wait_ready(engine, replacement.new, plan.ready, spec=plan.spec, timeout=harness.host.ready_timeout)
+    wait_ready(engine, new, plan.ready, spec=plan.spec, timeout=harness.host.ready_timeout)
     ready = time.monotonic()
-    before = engine.container(replacement.new)
+    before = engine.container(new)
     reasons = verify()
     if reasons or subject.settings.release.verify == "none":
         return reasons
     while True:
-        facts = engine.container(replacement.new)
+        facts = engine.container(new)
         if facts is None or before is None:
             return (f"{plan.spec.name}: the new production container vanished",)
         if not facts.running or facts.restart_count > before.restart_count:
@@ -184,85 +194,31 @@ def _check(
         time.sleep(POLL)
 
 
-def _undo(harness: Harness, undone: Released, back: PutBack, evidence: Evidence) -> Released:
+def _undone(harness: Harness, operation: Operation, undone: Released) -> Released:
     if undone.kind == "undone":
         harness.report(undone.name, "putting back what was there before")
-    if left := back.run():
-        undone = replace(undone, kind="broken", reasons=(*undone.reasons, *left))
-    return undone if undone.kind == "failing" else _recorded(harness, "undone", undone, evidence)
+    # Production that failed its tests as it was has not changed, and is nothing for the ledger.
+    left = undo(harness, operation, note="\n".join(undone.reasons), told=undone.kind == "undone")
+    return replace(undone, kind="broken", reasons=(*undone.reasons, *left)) if left else undone
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Promotion:
-    """The tags to move, and what they are now."""
-
-    tags: Tags
-    live: str | None
-    prev: str | None
-    moves: tuple[TagMove, ...]
-
-
-def _promotion(harness: Harness, name: str, image: str) -> _Promotion:
+def operation_of(harness: Harness, kind: Kind, name: str, image: str, evidence: Evidence) -> Operation:
+    """Return an operation that moves tags alone; raises `UsageError` when the image is gone."""
     tags = harness.tags(name)
     if harness.engine.image(image) is None:
         raise UsageError(f"{name}: the tested image {image} is gone")
-    live, prev = _id(harness, tags.live), _id(harness, tags.prev)
-    return _Promotion(tags=tags, live=live, prev=prev, moves=plan_promotion(tags, tested=image, live=live))
-
-
-def _move(harness: Harness, promotion: _Promotion, back: PutBack) -> None:
-    if not promotion.moves:
-        return
-    # `:live` first when it goes back: until then `:prev` keeps its image from being nobody's.
-    for move in reversed(plan_revert(promotion.tags, live=promotion.live, prev=promotion.prev)):
-        by_hand = f"docker tag {move.image} {move.ref}" if move.image else f"docker rmi {move.ref}"
-        back.add(partial(_set_tag, harness, move), failed=f"{move.ref} may have moved", by_hand=by_hand)
-    for move in promotion.moves:
-        _set_tag(harness, move)
-
-
-def _set_tag(harness: Harness, move: TagMove) -> None:
-    if move.image is None:
-        harness.engine.untag(move.ref)
-    else:
-        harness.engine.tag(move.image, move.ref)
+    return Operation(
+        id=secrets.token_hex(6),
+        kind=kind,
+        name=name,
+        image=image,
+        live=_id(harness, tags.live),
+        prev=_id(harness, tags.prev),
+        tags=tags,
+        evidence=evidence,
+    )
 
 
 def _id(harness: Harness, ref: str) -> str | None:
     image = harness.engine.image(ref)
     return image.id if image else None
-
-
-def _recorded(harness: Harness, kind: str, released: Released, evidence: Evidence) -> Released:
-    try:
-        _record(harness, kind, released, evidence)
-    except KharnessError as error:
-        # What was done is done, and must be told.
-        return replace(released, notes=(*released.notes, f"the ledger of releases lacks this {kind}: {error}"))
-    return released
-
-
-def _record(harness: Harness, kind: str, released: Released, evidence: Evidence) -> None:
-    harness.state.record_release(
-        name=released.name,
-        kind=kind,
-        image_id=released.image,
-        previous=released.previous,
-        digest=evidence.digest,
-        commit=evidence.commit,
-        who=_who(),
-        at=time.time(),
-        session=evidence.session,
-        tests=evidence.tests,
-        note="\n".join(released.reasons),
-    )
-
-
-def _who() -> str:
-    user = os.environ.get("SUDO_USER")
-    if user:
-        return f"{user} (sudo)"
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return str(os.getuid())

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from kharness.errors import HostError, UsageError
 from kharness.host.copies import make_copy, make_empty, make_tree, remove_tree
-from kharness.host.volumes import ensure_directory
+from kharness.host.volumes import ensure_directory, remove_if_empty
 from kharness.ops.harness import Harness
 from kharness.plan.modes import Mode
 from kharness.plan.mounts import VolumeAction, VolumePlan
 from kharness.plan.runspec import MountKind
 
 
-def ensure_volumes(harness: Harness, plans: tuple[VolumePlan, ...], *, stack: ExitStack) -> tuple[Path, ...]:
-    """Create what production's mounts need below the volume root; returns the new ones that it may write.
+def missing_volumes(harness: Harness, plans: tuple[VolumePlan, ...]) -> tuple[Path, ...]:
+    """Return the directories below the volume root that production's mounts need and that are not there.
 
-    The stack removes new ones again as long as they are empty: the next launch must find them as missing as this one.
     Raises `HostError` where a source outside the volume root is missing: kharness creates nothing there.
     """
-    created = []
+    missing = []
     for plan in plans:
         source = plan.mount.source
         if plan.mount.kind is not MountKind.BIND or source is None or not harness.engine.facts().local:
@@ -31,15 +30,17 @@ def ensure_volumes(harness: Harness, plans: tuple[VolumePlan, ...], *, stack: Ex
         path = Path(source)
         with _looking(path):
             exists = path.exists()
-        if plan.action is VolumeAction.ENSURE:
-            if not exists:
-                ensure_directory(Path(harness.host.dv), str(path.relative_to(harness.host.dv)))
-                stack.callback(_remove_empty, path)
-                if not plan.mount.read_only:
-                    created.append(path)
-        elif not exists:
+        if not exists and plan.action is not VolumeAction.ENSURE:
             raise HostError(f"{path}: should exist, because it is mounted at {plan.mount.target}")
-    return tuple(created)
+        if not exists:
+            missing.append(path)
+    return tuple(dict.fromkeys(missing))
+
+
+def create_volumes(harness: Harness, missing: Iterable[Path]) -> None:
+    """Create directories below the volume root; raises `HostError`."""
+    for path in missing:
+        ensure_directory(Path(harness.host.dv), str(path.relative_to(harness.host.dv)))
 
 
 def refuse_real_mounts(harness: Harness, plans: tuple[VolumePlan, ...], *, mode: Mode) -> None:
@@ -93,7 +94,7 @@ def make_scratch(harness: Harness, plans: tuple[VolumePlan, ...], *, labels: dic
 def remove_scratch(directory: Path) -> None:
     """Remove an instance's own directory, and the session's when this was its last one; raises `HostError`."""
     remove_tree(directory)
-    _remove_empty(directory.parent)
+    remove_if_empty(directory.parent)
 
 
 def _make_named(harness: Harness, plan: VolumePlan, *, labels: dict[str, str], stack: ExitStack) -> None:
@@ -140,11 +141,6 @@ def _make_empty_file(real: Path, target: Path) -> None:
 def _resolved(path: Path) -> Path:
     # Unlike Path.resolve, this takes a circle of links as it is; the engine will say what it thinks of it.
     return Path(os.path.realpath(path))
-
-
-def _remove_empty(path: Path) -> None:
-    with suppress(OSError):
-        path.rmdir()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import pytest
 
 from kharness.errors import StateError
 from kharness.host import database, schema
-from kharness.host.state import BuildRecord, Release, State, Verdict
+from kharness.host.state import BuildRecord, Entry, Release, State, Verdict
 
 VERDICT: dict[str, Any] = {
     "name": "web",
@@ -38,6 +38,7 @@ RELEASE: dict[str, Any] = {
     "tests": 7,
     "note": "",
 }
+LATER = RELEASE | {"kind": "launch", "previous": "sha256:0", "commit": "c", "note": "n"}
 WRITER = """\
 import sys
 from pathlib import Path
@@ -79,12 +80,12 @@ def test_the_latest_verdict_for_exactly_these_inputs_is_remembered(state: State,
 
 
 def test_the_ledger_has_the_newest_first_and_growing_numbers(state: State) -> None:
-    first = state.record_release(**RELEASE)
-    second = state.record_release(**RELEASE | {"kind": "launch", "previous": "sha256:0", "commit": "c", "note": "n"})
-    third = state.record_release(**RELEASE | {"name": "db"})
+    first = state.record_release(Entry(**RELEASE))
+    second = state.record_release(Entry(**LATER))
+    third = state.record_release(Entry(**RELEASE | {"name": "db"}))
     assert first < second < third
     assert state.releases("web") == (
-        Release(id=second, **RELEASE | {"kind": "launch", "previous": "sha256:0", "commit": "c", "note": "n"}),
+        Release(id=second, **LATER),
         Release(id=first, **RELEASE),
     )
     assert [release.name for release in state.releases(limit=2)] == ["db", "web"]

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kharness.ops.release import Evidence, Released, Verify, launch
+from kharness.ops.release import Released, Verify, launch
 from kharness.plan.facts import HealthFacts, ImageFacts
+from kharness.plan.operation import Evidence
 from kharness.testing import Call, FakeEngine
 from tests.ops.world import World
 
@@ -24,6 +25,7 @@ HEALTH = HealthFacts(test=("CMD", "healthy"))
 EVIDENCE = Evidence(session="s1", tests=3, digest="d1", commit="c1")
 READING = (
     "facts",
+    "request_of",
     "container",
     "containers",
     "image",
@@ -120,27 +122,33 @@ def do_by_hand(engine: FakeEngine, text: str) -> int:
     """Do what a text tells a person to do, in its order; returns how much that was."""
     found = BY_HAND.findall(text)
     for line in found:
-        match shlex.split(line)[1:]:
-            case ["rm", "-f", container]:
-                engine.remove(_whole(engine, container), force=True)
-            case ["rm", container]:
-                engine.remove(_whole(engine, container))
-            case ["rename", container, name]:
-                # The engine refuses to give a container the name that it has, and a person reads why.
-                if engine.boxes[_whole(engine, container)].name != name:
-                    engine.rename(_whole(engine, container), name)
-            case ["update", "--restart", policy, container]:
-                name, _, retries = policy.partition(":")
-                engine.set_restart(_whole(engine, container), name, retries=int(retries or 0))
-            case ["start", container]:
-                engine.start(_whole(engine, container))
-            case ["tag", image, ref]:
-                engine.tag(image, ref)
-            case ["rmi", ref]:
-                engine.untag(ref)
-            case other:
-                raise AssertionError(f"nobody can do {other}")
+        _do(engine, shlex.split(line)[1:])
     return len(found)
+
+
+def _do(engine: FakeEngine, words: list[str]) -> None:
+    match words:
+        case ["ps", "-aq", "--filter", label, "|", "xargs", "-r", "docker", "rm", "-f"]:
+            name, _, value = label.removeprefix("label=").partition("=")
+            for container in engine.containers(labels={name: value}):
+                engine.remove(container.id, force=True)
+        case ["rm", container]:
+            engine.remove(_whole(engine, container))
+        case ["rename", container, name]:
+            # The engine refuses to give a container the name that it has, and a person reads why.
+            if engine.boxes[_whole(engine, container)].name != name:
+                engine.rename(_whole(engine, container), name)
+        case ["update", "--restart", policy, container]:
+            name, _, retries = policy.partition(":")
+            engine.set_restart(_whole(engine, container), name, retries=int(retries or 0))
+        case ["start", container]:
+            engine.start(_whole(engine, container))
+        case ["tag", image, ref]:
+            engine.tag(image, ref)
+        case ["rmi", ref]:
+            engine.untag(ref)
+        case other:
+            raise AssertionError(f"nobody can do {other}")
 
 
 def _whole(engine: FakeEngine, container: str) -> str:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from kharness.errors import ConflictError, HostError, UsageError
+from kharness.errors import ConflictError, HostError, StateError, UsageError
 from kharness.host.locks import lock
-from kharness.ops.release import Evidence, promote
+from kharness.ops.release import promote
 from kharness.plan.facts import ExecResult, ImageFacts
+from kharness.plan.operation import Evidence
 from kharness.plan.runspec import RunSpec
 from kharness.testing import Call
 from tests.ops.releases import (
@@ -243,17 +244,44 @@ def test_new_directories_of_a_launch_that_fails_before_it_gives_them_away_are_re
     assert (web.world.volume_root / "web" / "data").is_dir()
 
 
+def break_state(web: Production) -> None:
+    database = web.world.path / "state" / "state.db"
+    database.unlink()
+    database.mkdir()
+
+
+def test_without_a_journal_nothing_is_begun(running: tuple[Production, ImageFacts]) -> None:
+    web, _ = running
+    before = web.snapshot()
+    break_state(web)
+    with pytest.raises(StateError, match="cannot be opened"):
+        web.launch(web.image("3"))
+    assert web.snapshot() == before
+    assert web.changes() == ()
+
+
+def test_a_launch_that_cannot_be_decided_on_record_is_undone(running: tuple[Production, ImageFacts]) -> None:
+    web, _ = running
+    before = web.snapshot()
+
+    def verify() -> tuple[str, ...]:
+        break_state(web)
+        return ()
+
+    done = web.launch(web.image("3"), verify=verify)
+    assert done.kind == "undone"
+    assert "cannot be opened" in done.reasons[0]
+    assert web.snapshot() == before
+
+
 def test_a_ledger_that_cannot_be_written_is_a_note_about_a_launch_that_happened(
     running: tuple[Production, ImageFacts],
 ) -> None:
     web, _ = running
-    database = web.world.path / "state" / "state.db"
-    database.unlink()
-    database.mkdir()
+    web.engine.before = lambda call: break_state(web) if str(call) == "remove web.old" else None
     done = web.launch(web.image("3"))
     assert done.kind == "launched"
-    assert "the ledger of releases lacks this promote" in done.notes[0]
-    assert "the ledger of releases lacks this launch" in done.notes[1]
+    assert "the ledger of releases lacks this launch" in done.notes[0]
 
 
 def test_a_release_that_somebody_else_works_on_is_refused(running: tuple[Production, ImageFacts]) -> None:

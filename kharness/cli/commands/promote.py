@@ -8,8 +8,9 @@ from kharness.cli.opening import open_here, select
 from kharness.errors import RefusedError, UsageError
 from kharness.host.commit import commit_of
 from kharness.ops.inputs import doubts
-from kharness.ops.release import Evidence, promote
+from kharness.ops.release import promote
 from kharness.plan.facts import short_id
+from kharness.plan.operation import Evidence
 
 
 @click.command()

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from kharness.ops.putback import PutBack
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.launch import LaunchPlan, Subject
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replacement:
-    """A swap that is not decided yet: the new container runs, the old one is stopped and kept aside.
-
-    `old_name` is the old one's present name, `old` what it was before.
-    """
-
-    name: str
-    new: str
-    old: ContainerFacts | None = None
-    old_name: str = ""
+from kharness.plan.operation import Operation
 
 
 class Target(Protocol):
-    """Runs production instances."""
+    """Runs production instances. What it does for an operation can be undone or kept by another process."""
 
     def current(self, name: str) -> ContainerFacts | None:
         """Return the production container of that name, stopped or not.
@@ -31,17 +19,14 @@ class Target(Protocol):
         Raises `ConflictError` when what has the name is not kharness's.
         """
 
-    def replace(self, subject: Subject, plan: LaunchPlan) -> Replacement:
-        """Put the old one aside and start the new one; whatever fails, the old one runs again.
+    def replace(self, operation: Operation, subject: Subject, plan: LaunchPlan) -> str:
+        """Put the old one aside, start the new one and return its id. What fails is undone by whoever calls."""
 
-        Raises `LaunchError`; it says what could not be put back, too.
-        """
-
-    def keep(self, replacement: Replacement) -> tuple[str, ...]:
+    def keep(self, operation: Operation) -> tuple[str, ...]:
         """Decide for the new one: the old one is removed. Returns what is left to do, as notes."""
 
-    def revert(self, replacement: Replacement) -> None:
-        """Decide for the old one: the new one is removed, the old one is what it was.
+    def undo(self, operation: Operation, back: PutBack) -> None:
+        """Add the steps after which the new one is gone and the old one is what it was.
 
-        Raises `LaunchError` that says what could not be done, and what to do by hand.
+        Each looks first, and does nothing where nothing is to do.
         """

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from kharness.engine.api import NetworkRequest
 from kharness.errors import ConflictError, KharnessError, LaunchError
 from kharness.ops.harness import Harness
 from kharness.ops.putback import PutBack
 from kharness.ops.session import give
-from kharness.ops.targets.api import Replacement
-from kharness.ops.volumes import ensure_volumes
+from kharness.ops.volumes import create_volumes
 from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.launch import LaunchPlan, Subject
+from kharness.plan.operation import Former, Operation, former_of, retries_of
 
 OWN_NETWORKS = {"bridge", "host", "none", "default"}
 """Networks that every engine has."""
-ASIDE = ".old"
-"""What is appended to the old container's name until the new one is verified."""
+ASIDE, WAITING = ".old", ".new"
+"""What is appended to the old container's name until the new one is verified, and to the new one's until it starts."""
 SHORT = 12
 """Digits of an id that name a container, and fit into a command that a person pastes."""
 
@@ -46,132 +47,139 @@ class EngineTarget:
             )
         return found
 
-    def replace(self, subject: Subject, plan: LaunchPlan) -> Replacement:
-        """Put the old one aside and start the new one; whatever fails, the old one runs again.
+    def replace(self, operation: Operation, subject: Subject, plan: LaunchPlan) -> str:
+        """Put the old one aside, start the new one and return its id."""
+        create_volumes(self._harness, map(Path, operation.fresh))
+        new = self._create(operation, plan)
+        give(self._harness, subject, new, _writable(operation, plan))
+        if operation.former is not None:
+            self._put_aside(operation.former, f"{operation.container}{ASIDE}")
+        self._engine.rename(new, operation.container)
+        self._engine.start(new)
+        return new
 
-        Raises `ConflictError` when a container of that name was not made by kharness, `LaunchError` when the new one
-        cannot start.
-        """
-        name = plan.spec.name
-        old = self.current(name) or self._left_aside(plan)
-        self._ensure_networks(plan)
-        with ExitStack() as made:
-            fresh = ensure_volumes(self._harness, plan.volumes, stack=made)
-            new = self._create(plan)
-            swap = Replacement(name=name, new=new, old=old, old_name=f"{name}{ASIDE}" if old else "")
-            try:
-                give(self._harness, subject, new, fresh)
-                if old is not None:
-                    self._put_aside(old, swap.old_name)
-                self._engine.rename(new, name)
-                self._engine.start(new)
-            except KharnessError as error:
-                said = f"{name}: the new production container cannot start: {error}"
-                raise LaunchError("\n".join((said, *self._way_back(swap).run()))) from error
-            except BaseException as error:
-                for left in self._way_back(swap).run():
-                    error.add_note(left)
-                raise
-            made.pop_all()
-        return swap
-
-    def keep(self, replacement: Replacement) -> tuple[str, ...]:
+    def keep(self, operation: Operation) -> tuple[str, ...]:
         """Decide for the new one: the old one is removed."""
-        if replacement.old is None:
+        if operation.former is None:
             return ()
         try:
-            self._engine.remove(replacement.old.id, force=True, volumes=True)
+            self._engine.remove(operation.former.id, force=True, volumes=True)
         except KharnessError as error:
-            aside = replacement.old_name
+            aside = f"{operation.container}{ASIDE}"
             return (f"the old container {aside} is stopped and still there: {error}; by hand: docker rm {aside}",)
         return ()
 
-    def revert(self, replacement: Replacement) -> None:
-        """Decide for the old one: the new one is removed, the old one is what it was."""
-        if left := self._way_back(replacement).run():
-            raise LaunchError("\n".join(left))
-
-    def _way_back(self, swap: Replacement) -> PutBack:
-        name, new, old = swap.name, swap.new, swap.old
-        back = PutBack()
-        if old is not None:
-            short = old.id[:SHORT]
-            if _was_up(old):
+    def undo(self, operation: Operation, back: PutBack) -> None:
+        """Add the steps after which the new one is gone and the old one is what it was."""
+        name, former = operation.container, operation.former
+        if former is not None:
+            short = former.id[:SHORT]
+            if former.was_up:
                 back.add(
-                    partial(self._start_again, old, new),
+                    partial(self._start_again, operation, former),
                     failed=f"{name}: the old container may not run",
                     by_hand=f"docker start {short}",
                 )
             back.add(
-                partial(self._set_restart, old),
+                partial(self._set_restart, former),
                 failed=f"{name}: the old container may lack its restart policy",
-                by_hand=f"docker update --restart {_policy(old)} {short}",
+                by_hand=f"docker update --restart {_policy(former)} {short}",
             )
             back.add(
-                partial(self._name_again, old, name),
+                partial(self._name_again, former),
                 failed=f"{name}: the old container may have another name",
-                by_hand=f"docker rename {short} {name}",
+                by_hand=f"docker rename {short} {former.name}",
             )
+        filter_ = f"--filter label={labels.RELEASE}={operation.id}"
         back.add(
-            partial(self._remove_new, new),
+            partial(self._remove_new, operation),
             failed=f"{name}: the new container may still be there",
-            by_hand=f"docker rm -f {new[:SHORT]}",
+            by_hand=f"docker ps -aq {filter_} | xargs -r docker rm -f",
         )
-        return back
 
-    def _remove_new(self, new: str) -> None:
-        try:
-            self._engine.remove(new, force=True, volumes=True)
-        except BaseException:
-            # As long as it runs, or comes back by itself, the old one cannot.
-            with suppress(KharnessError):
-                self._engine.set_restart(new, "no")
-                self._engine.stop(new)
-            raise
+    def _made_by(self, operation: Operation) -> tuple[ContainerFacts, ...]:
+        return self._engine.containers(labels={labels.RELEASE: operation.id})
 
-    def _create(self, plan: LaunchPlan) -> str:
-        waiting = f"{plan.spec.name}.new"
+    def _former(self, former: Former) -> ContainerFacts:
+        # Somebody who pruned stopped containers took it; then it was made again, under its name.
+        found = self._engine.container(former.id) or self._engine.container(former.name)
+        if found is None or not _is_production(found):
+            raise LaunchError(f"the old container {former.name} is gone")
+        return found
+
+    def _remove_new(self, operation: Operation) -> None:
+        for new in self._made_by(operation):
+            try:
+                self._engine.remove(new.id, force=True, volumes=True)
+            except BaseException:
+                # As long as it runs, or comes back by itself, the old one cannot.
+                with suppress(KharnessError):
+                    self._engine.set_restart(new.id, "no")
+                    self._engine.stop(new.id)
+                raise
+
+    def _create(self, operation: Operation, plan: LaunchPlan) -> str:
+        waiting = f"{operation.container}{WAITING}"
         self._remove_leftover(waiting)
-        return self._engine.create(replace(plan.spec, name=waiting))
+        said = {**plan.spec.labels, labels.RELEASE: operation.id}
+        return self._engine.create(replace(plan.spec, name=waiting, labels=said))
 
     def _remove_leftover(self, name: str) -> None:
         leftover = self._engine.container(name)
         if leftover is not None and _is_production(leftover):
             self._engine.remove(leftover.id, force=True, volumes=True)
 
-    def _left_aside(self, plan: LaunchPlan) -> ContainerFacts | None:
-        # A launch that was killed between its steps leaves the old container stopped, under its other name, and no
-        # other. What it was is not known any more: it ran, as production does.
+    def left_aside(self, plan: LaunchPlan) -> Former | None:
+        """Return the old container that a release left under its other name, where the journal does not know of it.
+
+        What it was is not known any more: it ran, as production does.
+        """
         aside = self._engine.container(f"{plan.spec.name}{ASIDE}")
         if aside is None or not _is_production(aside):
             return None
-        return replace(aside, state="running", restart_policy=plan.spec.restart)
+        found = former_of(aside, self._engine.request_of(aside.id))
+        return replace(
+            found, name=plan.spec.name, was_up=True, restart=plan.spec.restart, retries=plan.spec.restart_retries
+        )
 
-    def _put_aside(self, old: ContainerFacts, aside: str) -> None:
+    def _put_aside(self, old: Former, aside: str) -> None:
         # Without a restart policy no daemon restart can bring the old one up beside the new one.
         self._engine.set_restart(old.id, "no")
         self._engine.stop(old.id)
-        if old.name != aside:
+        now = self._engine.container(old.id)
+        if now is not None and now.name != aside:
             self._remove_leftover(aside)
             self._engine.rename(old.id, aside)
 
-    def _name_again(self, old: ContainerFacts, name: str) -> None:
-        now = self._engine.container(old.id)
-        if now is None or now.name != name:
-            self._engine.rename(old.id, name)
+    def _name_again(self, former: Former) -> None:
+        now = self._engine.container(former.id)
+        if now is None:
+            self._make_again(former)
+        elif now.name != former.name:
+            self._engine.rename(former.id, former.name)
 
-    def _set_restart(self, old: ContainerFacts) -> None:
-        self._engine.set_restart(old.id, old.restart_policy, retries=_retries(old))
+    def _make_again(self, former: Former) -> None:
+        found = self._engine.container(former.name)
+        if found is not None and _is_production(found):
+            return
+        self._engine.create_again(former.name, former.request)
+        self._harness.report(former.name, "the old container was gone, and is made again from its image")
 
-    def _start_again(self, old: ContainerFacts, new: str) -> None:
-        found = self._engine.container(new)
-        if found is not None and (found.running or found.state == "restarting"):
-            raise LaunchError(f"the old container is not started, because the new one, {found.name}, still runs")
-        now = self._engine.container(old.id)
-        if now is None or not now.running:
-            self._engine.start(old.id)
+    def _set_restart(self, former: Former) -> None:
+        found = self._former(former)
+        if (found.restart_policy, retries_of(found)) != (former.restart, former.retries):
+            self._engine.set_restart(found.id, former.restart, retries=former.retries)
 
-    def _ensure_networks(self, plan: LaunchPlan) -> None:
+    def _start_again(self, operation: Operation, former: Former) -> None:
+        for new in self._made_by(operation):
+            if new.running or new.state == "restarting":
+                raise LaunchError(f"the old container is not started, because the new one, {new.name}, still runs")
+        found = self._former(former)
+        if not found.running:
+            self._engine.start(found.id)
+
+    def ensure_networks(self, plan: LaunchPlan) -> None:
+        """Create the declared networks that are not there; `ConflictError` where one is not declared."""
         for attachment in plan.spec.networks:
             name = attachment.network
             if name in OWN_NETWORKS or self._engine.network(name) is not None:
@@ -199,14 +207,11 @@ def _is_production(found: ContainerFacts) -> bool:
     return found.labels.get(labels.ROLE) == labels.ROLE_PRODUCTION
 
 
-def _was_up(old: ContainerFacts) -> bool:
-    return old.running or old.state == "restarting"
+def _writable(operation: Operation, plan: LaunchPlan) -> tuple[Path, ...]:
+    fresh = {*operation.fresh}
+    sources = (volume.mount.source for volume in plan.volumes if not volume.mount.read_only)
+    return tuple(Path(source) for source in sources if source in fresh)
 
 
-def _retries(old: ContainerFacts) -> int:
-    found: int = old.raw.get("HostConfig", {}).get("RestartPolicy", {}).get("MaximumRetryCount", 0)
-    return found
-
-
-def _policy(old: ContainerFacts) -> str:
-    return f"{old.restart_policy}:{_retries(old)}" if _retries(old) else old.restart_policy
+def _policy(former: Former) -> str:
+    return f"{former.restart}:{former.retries}" if former.retries else former.restart

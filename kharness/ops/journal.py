@@ -1,0 +1,147 @@
+"""A release in the journal: remembered before it changes anything, then kept or undone, and only then forgotten.
+
+The same two ways out serve whoever began it and whoever finds it after a crash.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from kharness.errors import KharnessError
+from kharness.host.state import Entry
+from kharness.host.volumes import remove_if_empty
+from kharness.ops.harness import Harness
+from kharness.ops.putback import PutBack
+from kharness.ops.targets.engine import EngineTarget
+from kharness.plan.operation import Kind, Operation, Phase
+from kharness.plan.tags import TagMove, plan_revert
+
+CUT_SHORT = "the release was cut short, and undone later"
+
+
+def carry_out(harness: Harness, operation: Operation, work: Callable[[], tuple[str, ...] | None]) -> tuple[str, ...]:
+    """Do the work of an operation and decide for it; returns the reasons that speak against it, and empty means kept.
+
+    Raises `StateError` where it could not be journaled, and nothing was begun. An interrupt is no verdict: what was
+    there before is there again, and the ledger has nothing to tell.
+    """
+    harness.state.begin(operation, at=time.time())
+    try:
+        reasons = work() or ()
+        if not reasons:
+            harness.state.decide(operation.id, Phase.KEEP)
+    except KharnessError as error:
+        return (str(error),)
+    except BaseException as error:
+        for left in undo(harness, operation, note="interrupted", told=False):
+            harness.report(operation.name, left)
+            error.add_note(left)
+        raise
+    return reasons
+
+
+def undo(harness: Harness, operation: Operation, *, note: str, told: bool = True) -> tuple[str, ...]:
+    """Let everything be what it was before; returns what could not be done, each with what to do by hand.
+
+    Then the operation stays in the journal, and the next command tries again. `note` goes into the ledger, unless the
+    operation is not worth an entry (`told` is False).
+    """
+    back = PutBack()
+    _untag(harness, operation, back)
+    for path in operation.fresh:
+        back.add(partial(remove_if_empty, path))
+    if operation.container:
+        EngineTarget(harness).undo(operation, back)
+    left = list(back.run())
+    entries = [_entry(operation, "undone", note=note)] if told else []
+    try:
+        if left:
+            harness.state.decide(operation.id, Phase.OPEN, note=note)
+        else:
+            harness.state.end(operation.id, entries)
+    except KharnessError as error:
+        # All is as it was; the next command finds that there is nothing to undo.
+        harness.report(operation.name, f"the ledger of releases lacks what was undone: {error}")
+    return tuple(left)
+
+
+def keep(harness: Harness, operation: Operation) -> tuple[str, ...]:
+    """Complete what was decided: the old container goes, the ledger is told. Returns what is left to do, as notes."""
+    notes = list(EngineTarget(harness).keep(operation)) if operation.container else []
+    try:
+        harness.state.end(operation.id, _entries(operation))
+    except KharnessError as error:
+        # What was done is done, and must be told.
+        notes.append(f"the ledger of releases lacks this {operation.kind}: {error}; the next command adds it")
+    return tuple(notes)
+
+
+def move_tags(harness: Harness, moves: Iterable[TagMove]) -> None:
+    """Move references, in order."""
+    for move in moves:
+        if move.image is None:
+            harness.engine.untag(move.ref)
+        else:
+            harness.engine.tag(move.image, move.ref)
+
+
+def _untag(harness: Harness, operation: Operation, back: PutBack) -> None:
+    # `:live` first when it goes back: until then `:prev` keeps its image from being nobody's.
+    for move in reversed(plan_revert(operation.tags, live=operation.live, prev=operation.prev)):
+        by_hand = f"docker tag {move.image} {move.ref}" if move.image else f"docker rmi {move.ref}"
+        back.add(partial(_move_back, harness, operation, move), failed=f"{move.ref} may have moved", by_hand=by_hand)
+
+
+def _move_back(harness: Harness, operation: Operation, move: TagMove) -> None:
+    found = harness.engine.image(move.ref)
+    now = found.id if found else None
+    if now == move.image:
+        return
+    if now not in {None, operation.image, operation.live}:
+        # Neither this release nor what was there before: somebody has chosen it since.
+        harness.report(operation.name, f"{move.ref} was moved by somebody else meanwhile, and is left alone")
+        return
+    move_tags(harness, [move])
+
+
+def _entries(operation: Operation) -> list[Entry]:
+    promoted = "untested" if operation.evidence.untested else "promote"
+    match operation.kind:
+        case Kind.PROMOTE:
+            return [_entry(operation, promoted)]
+        case Kind.LAUNCH if operation.live != operation.image:
+            return [_entry(operation, promoted), _entry(operation, "launch")]
+        case kind:
+            return [_entry(operation, kind.value)]
+
+
+def _entry(operation: Operation, kind: str, *, note: str = "") -> Entry:
+    evidence = operation.evidence
+    return Entry(
+        name=operation.name,
+        kind=kind,
+        image_id=operation.image,
+        previous=operation.live,
+        digest=evidence.digest,
+        commit=evidence.commit,
+        who=who(),
+        at=time.time(),
+        session=evidence.session,
+        tests=evidence.tests,
+        note=note,
+    )
+
+
+def who() -> str:
+    """Return the user behind this process, for the ledger."""
+    user = os.environ.get("SUDO_USER")
+    if user:
+        return f"{user} (sudo)"
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
