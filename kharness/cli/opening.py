@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from kharness.ops.harness import Harness, open_harness
+from kharness.ops.recover import recover
 from kharness.settings.catalog import ContainerDir
 
 
@@ -24,6 +25,13 @@ def project_of(directory: Path) -> Path | None:
 def open_here() -> Harness:
     """Open the harness of the current directory; progress goes to standard error."""
     return open_harness(project=project_of(Path.cwd()), environ=os.environ, report=tell)
+
+
+def open_to_act() -> Harness:
+    """Open the harness for a command that changes production, and first take up what an earlier one left."""
+    harness = open_here()
+    recover(harness)
+    return harness
 
 
 def tell(who: str, what: str) -> None:

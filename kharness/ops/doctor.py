@@ -26,7 +26,7 @@ class Finding:
 
 def examine(harness: Harness) -> tuple[Finding, ...]:
     """Look at the engine, the directories and the container directories; nothing is changed."""
-    return (*_engine(harness), *_host(harness), *_fleet(harness))
+    return (*_engine(harness), *_host(harness), *_journal(harness), *_fleet(harness))
 
 
 def _engine(harness: Harness) -> Iterator[Finding]:
@@ -57,6 +57,12 @@ def _host(harness: Harness) -> Iterator[Finding]:
     if not harness.host.source_paths:
         mend = "[tool.kharness] source_paths in pyproject.toml, or KTOOLS_D_SRC_DIR"
         yield Finding("source path", "none is set", good=False, mend=mend)
+
+
+def _journal(harness: Harness) -> Iterator[Finding]:
+    for entry in harness.state.operations():
+        said = f"a {entry.operation.kind} is under way, or was cut short"
+        yield Finding(entry.operation.name, said, good=False, mend="kharness recover")
 
 
 def _fleet(harness: Harness) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ import pytest
 from kharness.errors import HostError, KharnessError, LaunchError
 from kharness.ops.inputs import inputs_now, tests_digest
 from kharness.ops.reap import reap
+from kharness.ops.recover import recover
 from kharness.ops.session import TestSession
 from kharness.plan.modes import Mode
 from kharness.plugin.board import COLLECTED, REFUSED
@@ -69,6 +70,7 @@ class Controller:
             raise pytest.UsageError("sessions start each other in a circle; look at what depends on what")
         try:
             self._harness = harness_of(self._config, self._progress.report)
+            recover(self._harness)
             for leftover in reap(self._harness):
                 self._progress.report("", f"removed what a dead session left: {leftover}")
         except KharnessError as error:

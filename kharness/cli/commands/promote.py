@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kharness.cli.opening import open_here, select
+from kharness.cli.opening import open_to_act, select
 from kharness.errors import RefusedError, UsageError
 from kharness.host.commit import commit_of
 from kharness.ops.inputs import doubts
@@ -24,7 +24,7 @@ def command(name: str, *, untested: bool) -> None:
       kharness promote filewatchdock
       kharness promote filewatchdock --untested
     """
-    harness = open_here()
+    harness = open_to_act()
     directory = select(harness, name)
     tags = harness.tags(directory.name)
     image = harness.engine.image(tags.latest)

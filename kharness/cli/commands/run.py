@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 import click
 
-from kharness.cli.opening import open_here, select
+from kharness.cli.opening import open_here, open_to_act, select
 from kharness.errors import UsageError
 from kharness.ops.harness import Harness
 from kharness.ops.relaunch import relaunch
@@ -43,7 +43,7 @@ def command(name: str, *, dry_run: bool, mode: str) -> None:
     """
     if mode != PRODUCTION and not dry_run:
         raise UsageError(f"test instances belong to sessions: 'pytest containers/{name} --ready' launches one")
-    harness = open_here()
+    harness = open_here() if dry_run else open_to_act()
     directory = select(harness, name)
     if not dry_run:
         found = relaunch(harness, directory)

@@ -1,0 +1,39 @@
+"""The script that kills releases, in small: every step, and a few random moments."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kharness.engine.api import Engine
+
+SCRIPT = Path(__file__).with_name("main.py")
+
+
+def soak(*args: str) -> str:
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), *args], capture_output=True, text=True, check=False, timeout=280
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_release_that_is_killed_at_any_step_loses_nothing(engine: Engine) -> None:
+    assert engine.facts()
+    said = soak("--steps")
+    steps = re.search(r"a release has \d+ steps: (.*)", said)
+    assert steps is not None
+    assert {"begin", "stop", "rename", "start", "decide", "remove", "end"} <= set(steps[1].split(", "))
+    assert said.splitlines()[-1].endswith("0 losses")
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_a_release_that_is_killed_at_random_moments_loses_nothing(engine: Engine, seed: int) -> None:
+    assert engine.facts()
+    last = soak("--kills", "15", "--seed", str(seed)).splitlines()[-1]
+    assert last.startswith("15 kills")
+    assert last.endswith("0 losses")

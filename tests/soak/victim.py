@@ -1,0 +1,101 @@
+"""A process that releases, and is killed: at a moment, or at a step."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from kharness.engine.api import Engine
+from kharness.host.state import State
+from tests.ops.releases import READING
+
+JOURNAL = ("begin", "decide", "end")
+"""What changes the state database in a release."""
+KILLED = -signal.SIGKILL
+
+
+@dataclass(frozen=True)
+class Place:
+    """Before or after the change number `number`, counted from 0."""
+
+    number: int
+    when: str
+
+
+class Steps:
+    """Counts the changes that this process makes, to the engine and to the journal, and kills it at one of them.
+
+    The names of the steps go to a file, because who kills itself returns nothing.
+    """
+
+    def __init__(self, log: Path, place: Place | None) -> None:
+        self._log = log
+        self._place = place
+        self._number = -1
+
+    def engine(self, engine: Engine) -> Engine:
+        """Return an engine whose changes are counted."""
+        return cast("Engine", _Counted(engine, self))
+
+    def journal(self) -> None:
+        """Count changes to the state database, in this process for good."""
+        for name in JOURNAL:
+            setattr(State, name, self.wrap(name, getattr(State, name)))
+
+    def wrap(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the call with its two moments."""
+
+        def counted(*args: object, **more: object) -> object:
+            self._number += 1
+            with self._log.open("a", encoding="utf-8") as log:
+                log.write(f"{name}\n")
+            self._strike("before")
+            done = call(*args, **more)
+            self._strike("after")
+            return done
+
+        return counted
+
+    def _strike(self, when: str) -> None:
+        if self._place == Place(self._number, when):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class _Counted:
+    def __init__(self, engine: Engine, steps: Steps) -> None:
+        self._engine = engine
+        self._steps = steps
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._engine, name)
+        return found if name in READING else self._steps.wrap(name, found)
+
+
+def run(work: Callable[[], None], *, kill_after: float | None = None) -> int:
+    """Run in a process of its own; returns its exit status, or -9 when it was killed."""
+    pid = os.fork()
+    if pid == 0:
+        # Whatever happens, this copy of the process must not go on with what the first one does.
+        status = 1
+        try:
+            work()
+            status = 0
+        except BaseException:  # noqa: BLE001
+            traceback.print_exc(file=sys.stderr)
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    if kill_after is not None:
+        time.sleep(kill_after)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status)
