@@ -65,12 +65,11 @@ class Release(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Journaled:
-    """An operation that is not over; `note` is why it was to be undone, `began` seconds since the epoch."""
+    """An operation that is not over; `note` is why it was to be undone."""
 
     operation: Operation
     phase: Phase
     note: str
-    began: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,38 +125,45 @@ class State:
         )
         return tuple(Release(**_named(Release, row)) for row in rows)
 
-    def begin(self, operation: Operation, *, at: float) -> None:
+    def begin(self, operation: Operation) -> None:
         """Remember an operation before it changes anything."""
-        row = (operation.id, operation.name, Phase.OPEN.value, "", at, operation.to_json())
+        row = (operation.id, operation.name, Phase.OPEN.value, "", operation.at, operation.to_json())
         self._insert("operation", "id, name, phase, note, began, body", row)
 
-    def decide(self, operation: str, phase: Phase, *, note: str = "") -> None:
-        """Remember whether it is to be kept, or why it is to be undone."""
-        values = (phase.value, note, operation)
+    def decide(self, operation: str, entries: Iterable[Entry]) -> None:
+        """Remember that it is to be kept, and tell the ledger of it, both or neither."""
+        rows = [astuple(entry) for entry in entries]
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("UPDATE operation SET phase = ? WHERE id = ?", (Phase.KEEP.value, operation))
+            _add(connection, "release", _ENTRY_COLUMNS, rows)
+
+        self._database.write(work)
+
+    def doubt(self, operation: str, note: str) -> None:
+        """Remember why it is to be undone, for whoever undoes it."""
+        values = _texts((note, operation))
         self._database.write(
-            lambda connection: connection.execute(
-                "UPDATE operation SET phase = ?, note = ? WHERE id = ?", _texts(values)
-            )
+            lambda connection: connection.execute("UPDATE operation SET note = ? WHERE id = ?", values)
         )
 
-    def end(self, operation: str, entries: Iterable[Entry]) -> tuple[int, ...]:
-        """Forget an operation that is over, and tell the ledger of it, both or neither; returns the entries' numbers.
+    def end(self, operation: str, entries: Iterable[Entry] = ()) -> None:
+        """Forget an operation that is over, and tell the ledger of it, both or neither.
 
         An operation that another process has ended meanwhile is not told of again.
         """
         rows = [astuple(entry) for entry in entries]
 
-        def work(connection: sqlite3.Connection) -> tuple[int, ...]:
-            if not connection.execute("DELETE FROM operation WHERE id = ?", (operation,)).rowcount:
-                return ()
-            return _add(connection, "release", _ENTRY_COLUMNS, rows)
+        def work(connection: sqlite3.Connection) -> None:
+            if connection.execute("DELETE FROM operation WHERE id = ?", (operation,)).rowcount:
+                _add(connection, "release", _ENTRY_COLUMNS, rows)
 
-        return self._database.write(work)
+        self._database.write(work)
 
     def operations(self, name: str | None = None) -> tuple[Journaled, ...]:
         """Return the operations that are not over, the oldest first; of one container directory, or of all."""
         rows = self._select(
-            "SELECT id, phase, note, began, body FROM operation WHERE ?1 IS NULL OR name = ?1 ORDER BY began", (name,)
+            "SELECT id, phase, note, body FROM operation WHERE ?1 IS NULL OR name = ?1 ORDER BY began", (name,)
         )
         return tuple(self._journaled(*row) for row in rows)
 
@@ -190,9 +196,9 @@ class State:
         )
         return Verdict(**_named(Verdict, rows[0])) if rows else None
 
-    def _journaled(self, number: str, phase: str, note: str, began: float, body: str) -> Journaled:
+    def _journaled(self, number: str, phase: str, note: str, body: str) -> Journaled:
         try:
-            return Journaled(operation=Operation.from_json(body), phase=Phase(phase), note=note, began=began)
+            return Journaled(operation=Operation.from_json(body), phase=Phase(phase), note=note)
         except (KeyError, TypeError, ValueError) as error:
             raise StateError(f"{self.path}: the journal's operation {number} cannot be read: {error!r}") from error
 

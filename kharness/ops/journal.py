@@ -9,6 +9,7 @@ import os
 import pwd
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 
 from kharness.errors import KharnessError
@@ -17,7 +18,8 @@ from kharness.host.volumes import remove_if_empty
 from kharness.ops.harness import Harness
 from kharness.ops.putback import PutBack
 from kharness.ops.targets.engine import EngineTarget
-from kharness.plan.operation import Kind, Operation, Phase
+from kharness.plan.facts import short_id
+from kharness.plan.operation import Kind, Operation
 from kharness.plan.tags import TagMove, plan_revert
 
 CUT_SHORT = "the release was cut short, and undone later"
@@ -29,11 +31,11 @@ def carry_out(harness: Harness, operation: Operation, work: Callable[[], tuple[s
     Raises `StateError` where it could not be journaled, and nothing was begun. An interrupt is no verdict: what was
     there before is there again, and the ledger has nothing to tell.
     """
-    harness.state.begin(operation, at=time.time())
+    harness.state.begin(operation)
     try:
         reasons = work() or ()
         if not reasons:
-            harness.state.decide(operation.id, Phase.KEEP)
+            harness.state.decide(operation.id, _entries(operation))
     except KharnessError as error:
         return (str(error),)
     except BaseException as error:
@@ -60,7 +62,7 @@ def undo(harness: Harness, operation: Operation, *, note: str, told: bool = True
     entries = [_entry(operation, "undone", note=note)] if told else []
     try:
         if left:
-            harness.state.decide(operation.id, Phase.OPEN, note=note)
+            harness.state.doubt(operation.id, note)
         else:
             harness.state.end(operation.id, entries)
     except KharnessError as error:
@@ -70,13 +72,21 @@ def undo(harness: Harness, operation: Operation, *, note: str, told: bool = True
 
 
 def keep(harness: Harness, operation: Operation) -> tuple[str, ...]:
-    """Complete what was decided: the old container goes, the ledger is told. Returns what is left to do, as notes."""
-    notes = list(EngineTarget(harness).keep(operation)) if operation.container else []
-    try:
-        harness.state.end(operation.id, _entries(operation))
-    except KharnessError as error:
-        # What was done is done, and must be told.
-        notes.append(f"the ledger of releases lacks this {operation.kind}: {error}; the next command adds it")
+    """Complete what was decided and told: the image gets a name that stays, the old container goes.
+
+    Returns what is left to do, as notes; then the operation stays in the journal, and the next command tries again.
+    """
+    notes = []
+    if operation.image != operation.live:
+        try:
+            harness.engine.tag(operation.image, operation.tags.release(operation.id, operation.at))
+        except KharnessError as error:
+            notes.append(f"the image {short_id(operation.image)} has no name that keeps it for a roll-back: {error}")
+    if operation.container:
+        notes += EngineTarget(harness).keep(operation)
+    with suppress(KharnessError):  # who finds it in the journal finds that nothing is left to do
+        if not notes:
+            harness.state.end(operation.id)
     return tuple(notes)
 
 

@@ -216,6 +216,7 @@ def operation_of(harness: Harness, kind: Kind, name: str, image: str, evidence: 
         prev=_id(harness, tags.prev),
         tags=tags,
         evidence=evidence,
+        at=time.time(),
     )
 
 

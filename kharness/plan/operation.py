@@ -62,7 +62,7 @@ class Operation:
 
     `id` is the `kharness.release` label of the container that it creates, `container` that one's name on the engine
     (empty for a promotion). `live` and `prev` are the ids that the tags named before, `image` what `:live` is to name.
-    `fresh` are the directories of the host that it makes.
+    `fresh` are the directories of the host that it makes, `at` is when it began, in seconds since the epoch.
     """
 
     id: str
@@ -73,6 +73,7 @@ class Operation:
     prev: str | None
     tags: Tags
     evidence: Evidence
+    at: float
     container: str = ""
     former: Former | None = None
     fresh: tuple[str, ...] = ()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 LATEST = "latest"
 LIVE = "live"
 PREV = "prev"
+RELEASE = "release-"
+"""What the tags of kept releases begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,11 @@ class Tags:
     def prev(self) -> str:
         """What production ran before."""
         return f"{self.repository}/{self.name}:{PREV}"
+
+    def release(self, operation: str, at: float) -> str:
+        """Return the name that keeps a release's image for a roll-back; `at` is seconds since the epoch."""
+        when = datetime.fromtimestamp(at, tz=UTC).strftime("%Y%m%d-%H%M%S")
+        return f"{self.repository}/{self.name}:{RELEASE}{when}-{operation[:4]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,7 +212,9 @@ def test_an_old_container_that_can_neither_come_back_nor_be_made_again_stays_in_
     web, old = running
     left_in_the_middle(web, web.image("3"))
     web.engine.remove("web.old", force=True)
-    for tag in ("ktools/web:prev", "built/web:2", "ktools/web:latest"):
+    found = web.engine.image(old.id)
+    assert found is not None
+    for tag in found.tags:
         web.engine.untag(tag)
     assert web.engine.image(old.id) is None
     (recovered,) = recover(web.world.harness())

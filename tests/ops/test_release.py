@@ -9,6 +9,8 @@ import pytest
 
 from kharness.errors import ConflictError, HostError, StateError, UsageError
 from kharness.host.locks import lock
+from kharness.host.state import State
+from kharness.ops.recover import recover
 from kharness.ops.release import promote
 from kharness.plan.facts import ExecResult, ImageFacts
 from kharness.plan.operation import Evidence
@@ -36,6 +38,7 @@ def test_a_first_launch_makes_an_image_live_and_starts_it_under_its_name(web: Pr
         "create web.new",
         "rename web.new web",
         "start web",
+        f"tag {image.id} ktools/web:release-N",
     )
     assert web.snapshot().containers == {("web", image.id, "running", "on-failure", 5)}
     assert ledger(web) == [("promote", image.id, None, ""), ("launch", image.id, None, "")]
@@ -65,7 +68,7 @@ def test_a_launch_creates_before_it_stops_and_removes_only_after_verification(
             "start web",
         )
     ]
-    assert web.changes() == (*during[0], "remove web.old")
+    assert web.changes() == (*during[0], f"tag {new.id} ktools/web:release-N", "remove web.old")
     assert web.snapshot().containers == {("web", new.id, "running", "on-failure", 5)}
     assert (web.snapshot().live, web.snapshot().prev) == (new.id, old.id)
     assert not web.together
@@ -274,14 +277,24 @@ def test_a_launch_that_cannot_be_decided_on_record_is_undone(running: tuple[Prod
     assert web.snapshot() == before
 
 
-def test_a_ledger_that_cannot_be_written_is_a_note_about_a_launch_that_happened(
-    running: tuple[Production, ImageFacts],
+def test_a_journal_that_cannot_be_closed_is_closed_by_the_next_command(
+    running: tuple[Production, ImageFacts], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     web, _ = running
-    web.engine.before = lambda call: break_state(web) if str(call) == "remove web.old" else None
-    done = web.launch(web.image("3"))
-    assert done.kind == "launched"
-    assert "the ledger of releases lacks this launch" in done.notes[0]
+
+    def full(*_: object) -> None:
+        raise StateError("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(State, "end", full)
+        done = web.launch(web.image("3"))
+    assert (done.kind, done.notes) == ("launched", ())
+    rows = ledger(web)
+    assert [row[0] for row in rows[-2:]] == ["promote", "launch"]
+    (recovered,) = recover(web.world.harness())
+    assert recovered.kept
+    assert ledger(web) == rows
+    assert web.world.harness().state.operations() == ()
 
 
 def test_a_release_that_somebody_else_works_on_is_refused(running: tuple[Production, ImageFacts]) -> None:

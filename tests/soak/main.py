@@ -2,6 +2,7 @@
 
 python tests/soak/main.py --steps        every step of a release and of its recovery, before and after it
 python tests/soak/main.py --kills 500    at random moments
+python tests/soak/main.py --daemon       the engine, a private one, after every step
 
 It takes a container of its own, and removes what it made. Exit status 1: something was lost, and is said.
 """
@@ -12,12 +13,14 @@ import os
 import random
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 # A script finds what lies beside it; the project is two directories up.
@@ -30,6 +33,7 @@ from kharness.engine.connect import connect
 from kharness.ops.recover import recover
 from kharness.plan.facts import ImageFacts
 from kharness.settings.catalog import ContainerDir
+from tests.engine.daemons import PrivateDaemon, private_daemon
 from tests.ops.site import Site
 from tests.rootfs import archive
 from tests.soak.proof import Proof
@@ -38,32 +42,34 @@ from tests.soak.victim import KILLED, Place, Steps, run
 SETTINGS = "restart: always\ninit: true\nstop_grace_period: 1s\nrelease: {verify_for: 0s}\n"
 
 
-def engine() -> Engine:
-    """Connect; each process has its own connections."""
+Connect = Callable[[], Engine]
+"""Each process has its own connections."""
+
+
+def usual() -> Engine:
+    """Connect to the engine that answers."""
     return connect(host=None, environ=os.environ, home=Path.home())
 
 
 @contextmanager
-def site() -> Iterator[Site]:
+def site(found: Engine) -> Iterator[Site]:
     """Give a site with an image of its own."""
     prefix = f"kharness-soak-{secrets.token_hex(3)}"
-    found = engine()
     busybox = f"{prefix}/busybox:1"
     found.import_image([archive(Path(shutil.which("busybox") or "/bin/busybox"))], busybox, changes=['CMD ["sh"]'])
-    path = Path(tempfile.mkdtemp(prefix=prefix))
-    made = Site(path, found, busybox, prefix, place=secrets.randbelow(256))
+    made = Site(Path(tempfile.mkdtemp(prefix=prefix)), found, busybox, prefix, place=secrets.randbelow(256))
     try:
         yield made
     finally:
         made.remove()
-        found.close()
 
 
 class Soak:
     """One container that is released over and over, from two images in turn."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, connected: Connect = usual) -> None:
         self._site = site
+        self._connect = connected
         self._directory: ContainerDir = site.add("web", SETTINGS, dockerfile="FROM scratch\n")
         self._images = [site.image(version, f"LABEL v={version}\nCMD sleep 600") for version in ("1", "2")]
         self._log = site.path / "steps"
@@ -96,6 +102,17 @@ class Soak:
         self.proof.recover()
         self.proof.after_recovery(where, before=before, wanted=wanted.id)
 
+    def kill_daemon_at(self, place: Place, daemon: PrivateDaemon) -> None:
+        """Kill the engine at a step of a release, and start it again."""
+        wanted, before = self._wanted(), self.proof.live()
+        where = f"the engine, {place}"
+        self._log.unlink(missing_ok=True)
+        run(lambda: self._launch(wanted, Steps(self._log, place, strike=partial(kill, daemon))))
+        daemon.start()
+        self.proof.after_crash(where)
+        self.proof.recover()
+        self.proof.after_recovery(where, before=before, wanted=wanted.id)
+
     def steps(self) -> list[str]:
         """Return the steps of the last release."""
         return self._log.read_text().splitlines()
@@ -119,9 +136,9 @@ class Soak:
 
     def _own(self, steps: Steps | None) -> Site:
         if steps is None:
-            return replace(self._site, engine=engine())
+            return replace(self._site, engine=self._connect())
         steps.journal()
-        return replace(self._site, engine=steps.engine(engine()))
+        return replace(self._site, engine=steps.engine(self._connect()))
 
 
 def every_step(soak: Soak) -> int:
@@ -150,23 +167,62 @@ def random_moments(soak: Soak, kills: int, chance: random.Random) -> int:
     return kills
 
 
+def every_step_of_the_engine(soak: Soak, daemon: PrivateDaemon) -> int:
+    """Kill the engine at each step of a release."""
+    soak.kill_at(None)
+    names = soak.steps()
+    for number in range(len(names)):
+        soak.kill_daemon_at(Place(number, "after"), daemon)
+    return len(names)
+
+
+def kill(daemon: PrivateDaemon) -> None:
+    """Kill the daemon, which is not this process's child, and wait until it is gone."""
+    pid = daemon.pid()
+    os.kill(pid, signal.SIGKILL)
+    while state(pid) not in {"", "Z"}:
+        time.sleep(0.01)
+
+
+def state(pid: int) -> str:
+    """Return a process's state as proc(5) has it; empty where there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][:1]
+    except OSError:
+        return ""
+
+
+def summary(soak: Soak, kills: int) -> int:
+    """Say what was seen; returns how much was lost."""
+    seen = ", ".join(f"{count} {what}" for what, count in sorted(soak.proof.seen.items()))
+    for loss in soak.proof.lost:
+        click.echo(f"LOST {loss}", err=True)
+    click.echo(f"{kills} kills: {seen}; {len(soak.proof.lost)} losses")
+    return len(soak.proof.lost)
+
+
 @click.command()
 @click.option("--steps", is_flag=True, help="Kill at every step.")
 @click.option("--kills", default=0, help="Kill so often at random moments.")
+@click.option("--daemon", is_flag=True, help="Kill an engine, a private one, at every step.")
 @click.option("--seed", default=None, type=int, help="Choose the same moments again.")
-def main(*, steps: bool, kills: int, seed: int | None) -> None:
+def main(*, steps: bool, kills: int, daemon: bool, seed: int | None) -> None:
     """Kill releases of a container, and look whether production was ever lost."""
-    seed = secrets.randbelow(1_000_000) if seed is None else seed
-    with site() as place:
-        soak = Soak(place)
-        click.echo(f"a release takes {soak.duration:.2f} s; seed {seed}")
-        done = every_step(soak) if steps else 0
-        done += random_moments(soak, kills, random.Random(seed))
-        seen = ", ".join(f"{count} {what}" for what, count in sorted(soak.proof.seen.items()))
-        click.echo(f"{done} kills: {seen}; {len(soak.proof.lost)} losses")
-        for loss in soak.proof.lost:
-            click.echo(f"LOST {loss}", err=True)
-    sys.exit(1 if soak.proof.lost else 0)
+    lost = 0
+    if steps or kills:
+        seed = secrets.randbelow(1_000_000) if seed is None else seed
+        with site(usual()) as place:
+            soak = Soak(place)
+            click.echo(f"a release takes {soak.duration:.2f} s; seed {seed}")
+            done = every_step(soak) if steps else 0
+            lost += summary(soak, done + random_moments(soak, kills, random.Random(seed)))
+    if daemon:
+        with private_daemon() as private:
+            private.start()
+            with site(private.connect()) as place:
+                soak = Soak(place, private.connect)
+                lost += summary(soak, every_step_of_the_engine(soak, private))
+    sys.exit(1 if lost else 0)
 
 
 if __name__ == "__main__":

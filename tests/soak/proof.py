@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from kharness.ops.recover import recover
-from kharness.plan.facts import ContainerFacts
+from kharness.plan.facts import ContainerFacts, short_id
 from kharness.settings.catalog import ContainerDir
 from tests.ops.site import Site
 
@@ -33,20 +33,20 @@ class Proof:
         """Nothing runs twice, and what is not as it was is in the journal."""
         found = self.production()
         if len([each for each in found if each.running]) > 1:
-            self.lost.append(f"{where}: two of it run: {', '.join(each.name for each in found)}")
+            self.lost.append(f"{where}: two of it run: {told(found)}")
         whole = [each.name for each in found] == [self.directory.name]
         if not whole and not self.site.harness().state.operations():
-            self.lost.append(f"{where}: {found} and nothing in the journal")
+            self.lost.append(f"{where}: {told(found)} and nothing in the journal")
 
     def after_recovery(self, where: str, *, before: str | None, wanted: str) -> None:
         """One container runs, from the image that is live; the journal is empty."""
         found, live = self.production(), self.live()
         if [(each.name, each.running, each.image_id) for each in found] != [(self.directory.name, True, live)]:
-            self.lost.append(f"{where}: live is {live}, and there is {found}")
+            self.lost.append(f"{where}: live is {live}, and there is {told(found)}")
         if live not in {before, wanted}:
             self.lost.append(f"{where}: live was {before}, should become {wanted}, and is {live}")
         if left := self.site.harness().state.operations():
-            self.lost.append(f"{where}: still in the journal: {left}")
+            self.lost.append(f"{where}: {len(left)} still in the journal")
         last = next(iter(self.site.harness().state.releases(self.directory.name, 1)), None)
         if live == wanted and live != before and (last is None or (last.kind, last.image_id) != ("launch", live)):
             self.lost.append(f"{where}: the ledger's last entry is {last}, and live is {live}")
@@ -55,3 +55,8 @@ class Proof:
     def recover(self) -> None:
         """Recover as the next command would."""
         recover(self.site.harness())
+
+
+def told(found: list[ContainerFacts]) -> str:
+    """Name containers with their states and images."""
+    return ", ".join(f"{each.name} {each.state} {short_id(each.image_id)}" for each in found) or "no container"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kharness.engine.api import Engine
+from tests.engine.daemons import why_not
 
 SCRIPT = Path(__file__).with_name("main.py")
 
@@ -22,8 +22,8 @@ def soak(*args: str) -> str:
     return done.stdout
 
 
-def test_a_release_that_is_killed_at_any_step_loses_nothing(engine: Engine) -> None:
-    assert engine.facts()
+@pytest.mark.usefixtures("engine")
+def test_a_release_that_is_killed_at_any_step_loses_nothing() -> None:
     said = soak("--steps")
     steps = re.search(r"a release has \d+ steps: (.*)", said)
     assert steps is not None
@@ -31,9 +31,16 @@ def test_a_release_that_is_killed_at_any_step_loses_nothing(engine: Engine) -> N
     assert said.splitlines()[-1].endswith("0 losses")
 
 
-@pytest.mark.parametrize("seed", [1])
-def test_a_release_that_is_killed_at_random_moments_loses_nothing(engine: Engine, seed: int) -> None:
-    assert engine.facts()
-    last = soak("--kills", "15", "--seed", str(seed)).splitlines()[-1]
+@pytest.mark.usefixtures("engine")
+def test_a_release_that_is_killed_at_random_moments_loses_nothing() -> None:
+    last = soak("--kills", "15").splitlines()[-1]
     assert last.startswith("15 kills")
+    assert last.endswith("0 losses")
+
+
+@pytest.mark.usefixtures("engine")
+def test_an_engine_that_is_killed_at_any_step_of_a_release_loses_nothing() -> None:
+    if reason := why_not():
+        pytest.skip(reason)
+    last = soak("--daemon").splitlines()[-1]
     assert last.endswith("0 losses")
