@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from kharness.ops.volumes import missing_volumes
 from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.launch import LaunchPlan, Subject, plan_production_launch
-from kharness.plan.operation import Evidence, Kind, Operation, former_of
+from kharness.plan.operation import Evidence, Kind, Operation, Released, former_of
 from kharness.plan.readiness import ByHealth
 from kharness.plan.speckey import spec_key
 from kharness.plan.tags import plan_promotion
@@ -31,27 +31,6 @@ POLL = 0.1
 
 Verify = Callable[[], tuple[str, ...]]
 """Runs the in-production tests and returns the reasons that speak against the new instance."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Released:
-    """How a promotion or launch ended.
-
-    `kind` is promoted, unchanged or launched; failing (production already ran this, and does not work), undone (all is
-    as it was before), broken (it is not, and the reasons say what to do by hand) or refused. `notes` are left to do.
-    """
-
-    name: str
-    kind: str
-    reasons: tuple[str, ...] = ()
-    image: str = ""
-    previous: str | None = None
-    notes: tuple[str, ...] = field(default=())
-
-    @property
-    def ok(self) -> bool:
-        """Whether what was asked for was done."""
-        return self.kind in {"promoted", "unchanged", "launched"}
 
 
 def promote(harness: Harness, name: str, image: str, evidence: Evidence) -> Released:

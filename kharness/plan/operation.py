@@ -97,6 +97,27 @@ class Operation:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """How a promotion or launch ended.
+
+    `kind` is promoted, unchanged or launched; failing (production already ran this, and does not work), undone (all is
+    as it was before), broken (it is not, and the reasons say what to do by hand) or refused. `notes` are left to do.
+    """
+
+    name: str
+    kind: str
+    reasons: tuple[str, ...] = ()
+    image: str = ""
+    previous: str | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def ok(self) -> bool:
+        """Whether what was asked for was done."""
+        return self.kind in {"promoted", "unchanged", "launched"}
+
+
 def former_of(found: ContainerFacts, request: Mapping[str, Any]) -> Former:
     """Return what must be known of a running or stopped production container to have it back.
 

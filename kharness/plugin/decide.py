@@ -15,11 +15,11 @@ from kharness.host.state import Verdict
 from kharness.ops.build import bases_of
 from kharness.ops.harness import Harness
 from kharness.ops.inputs import changes_since, inputs_now, tests_digest
-from kharness.ops.release import Released, launch, promote
+from kharness.ops.release import launch, promote
 from kharness.ops.subject import production_subject
 from kharness.plan.gate import GateFacts, doubts_in_production, refusals, refused_bases
 from kharness.plan.modes import Mode
-from kharness.plan.operation import Evidence
+from kharness.plan.operation import Evidence, Released
 from kharness.plan.order import build_order
 from kharness.plugin.child import Children, replay, reports_of
 from kharness.plugin.outcomes import Outcomes

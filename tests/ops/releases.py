@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kharness.ops.release import Released, Verify, launch
+from kharness.ops.release import Verify, launch
 from kharness.plan.facts import HealthFacts, ImageFacts
-from kharness.plan.operation import Evidence
+from kharness.plan.operation import Evidence, Released
 from kharness.testing import Call, FakeEngine
 from tests.ops.world import World
 

@@ -11,10 +11,10 @@ from kharness.engine.api import BuildRequest, Engine
 from kharness.host.copies import remove_tree
 from kharness.host.state import State
 from kharness.ops.harness import Harness
-from kharness.ops.release import Released, Verify, launch
+from kharness.ops.release import Verify, launch
 from kharness.ops.subject import production_subject
 from kharness.plan.facts import ImageFacts
-from kharness.plan.operation import Evidence
+from kharness.plan.operation import Evidence, Released
 from kharness.settings.catalog import ContainerDir, find_containers
 from kharness.settings.host import HostSettings
 from kharness.testing import ContainerTree

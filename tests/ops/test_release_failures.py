@@ -9,8 +9,9 @@ import pytest
 
 from kharness.errors import EngineError, EngineUnavailableError, KharnessError
 from kharness.ops.recover import recover
-from kharness.ops.release import Released, promote
+from kharness.ops.release import promote
 from kharness.plan.facts import ImageFacts
+from kharness.plan.operation import Released
 from tests.ops.releases import EVIDENCE, Production, do_by_hand
 
 LOST = EngineUnavailableError("the engine is gone")
