@@ -46,19 +46,19 @@ def carry_out(harness: Harness, operation: Operation, work: Callable[[], tuple[s
     return reasons
 
 
-def undo(harness: Harness, operation: Operation, *, note: str, told: bool = True) -> tuple[str, ...]:
+def undo(
+    harness: Harness, operation: Operation, *, note: str, told: bool = True, in_flight: float = 0.0
+) -> tuple[str, ...]:
     """Let everything be what it was before; returns what could not be done, each with what to do by hand.
 
     Then the operation stays in the journal, and the next command tries again. `note` goes into the ledger, unless the
-    operation is not worth an entry (`told` is False).
+    operation is not worth an entry (`told` is False). `in_flight` are the seconds that the engine may still be at the
+    last request of a process that was killed: what it has done by then is undone as well.
     """
-    back = PutBack()
-    _untag(harness, operation, back)
-    for path in operation.fresh:
-        back.add(partial(remove_if_empty, path))
-    if operation.container:
-        EngineTarget(harness).undo(operation, back)
-    left = list(back.run())
+    left = _way_back(harness, operation).run()
+    if in_flight and not left:
+        time.sleep(in_flight)
+        left = _way_back(harness, operation).run()
     entries = [_entry(operation, "undone", note=note)] if told else []
     try:
         if left:
@@ -68,7 +68,7 @@ def undo(harness: Harness, operation: Operation, *, note: str, told: bool = True
     except KharnessError as error:
         # All is as it was; the next command finds that there is nothing to undo.
         harness.report(operation.name, f"the ledger of releases lacks what was undone: {error}")
-    return tuple(left)
+    return left
 
 
 def keep(harness: Harness, operation: Operation) -> tuple[str, ...]:
@@ -97,6 +97,16 @@ def move_tags(harness: Harness, moves: Iterable[TagMove]) -> None:
             harness.engine.untag(move.ref)
         else:
             harness.engine.tag(move.image, move.ref)
+
+
+def _way_back(harness: Harness, operation: Operation) -> PutBack:
+    back = PutBack()
+    _untag(harness, operation, back)
+    for path in operation.fresh:
+        back.add(partial(remove_if_empty, path))
+    if operation.container:
+        EngineTarget(harness).undo(operation, back)
+    return back
 
 
 def _untag(harness: Harness, operation: Operation, back: PutBack) -> None:

@@ -10,6 +10,9 @@ from kharness.ops.harness import Harness
 from kharness.ops.journal import CUT_SHORT, keep, undo
 from kharness.plan.operation import Operation, Phase
 
+IN_FLIGHT = 0.5
+"""Seconds; an engine goes on with a request whose sender is dead, and each takes a fraction of that, but for a stop."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
@@ -47,7 +50,7 @@ def recover_locked(harness: Harness, name: str) -> tuple[Recovered, ...]:
             left = keep(harness, entry.operation)
             found.append(Recovered(operation=entry.operation, kept=True, left=left))
         else:
-            left = undo(harness, entry.operation, note=entry.note or CUT_SHORT)
+            left = undo(harness, entry.operation, note=entry.note or CUT_SHORT, in_flight=IN_FLIGHT)
             found.append(Recovered(operation=entry.operation, kept=False, left=left))
         harness.report(name, str(found[-1]))
     return tuple(found)

@@ -11,6 +11,13 @@ from tests.ops.releases import Production
 from tests.ops.world import World
 
 
+@pytest.fixture(autouse=True)
+def at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine in memory has nothing in flight."""
+    if "engine" not in request.fixturenames:
+        monkeypatch.setattr("kharness.ops.recover.IN_FLIGHT", 0.0)
+
+
 @dataclass
 class FakeFirewall:
     """This host's rules and bridges, in memory: what these tests make has no bridge that a rule could be about."""

@@ -263,3 +263,22 @@ def test_an_operation_is_in_the_journal_what_it_is(running: tuple[Production, Im
     assert Operation.from_json(operation.to_json()) == operation
     assert operation.former is not None
     assert (operation.former.restart, operation.former.retries, operation.former.was_up) == ("on-failure", 5, True)
+
+
+def test_an_old_container_that_the_engine_may_still_be_stopping_is_stopped_and_started(
+    running: tuple[Production, ImageFacts],
+) -> None:
+    web, _ = running
+    before = web.snapshot()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        # begin, create, two tags, set_restart: the next change would be the stop.
+        death = Death(web, monkeypatch, number=5, when="before")
+        with pytest.raises(Killed):
+            web.launch(web.image("3"))
+        death.over()
+    assert death.at == "before stop web"
+    web.forget()
+    recover(web.world.harness())
+    again = [call for call in web.changes() if call.startswith(("stop", "start", "set_restart"))]
+    assert again == ["stop web", "start web", "set_restart web on-failure"]
+    assert web.snapshot() == before

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from kharness.ops.recover import recover
+from kharness.ops.targets.engine import WAITING
 from kharness.plan.facts import ContainerFacts, short_id
 from kharness.settings.catalog import ContainerDir
 from tests.ops.site import Site
@@ -41,6 +42,10 @@ class Proof:
     def after_recovery(self, where: str, *, before: str | None, wanted: str) -> None:
         """One container runs, from the image that is live; the journal is empty."""
         found, live = self.production(), self.live()
+        if late := [each for each in found if each.name.endswith(WAITING) and each.state == "created"]:
+            # The engine was at it when its sender died. It never ran, and the next launch removes it.
+            self.seen["a candidate left"] += 1
+            found = [each for each in found if each not in late]
         if [(each.name, each.running, each.image_id) for each in found] != [(self.directory.name, True, live)]:
             self.lost.append(f"{where}: live is {live}, and there is {told(found)}")
         if live not in {before, wanted}:

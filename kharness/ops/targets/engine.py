@@ -74,17 +74,17 @@ class EngineTarget:
         name, former = operation.container, operation.former
         if former is not None:
             short = former.id[:SHORT]
+            back.add(
+                partial(self._set_restart, former),
+                failed=f"{name}: the old container may lack its restart policy",
+                by_hand=f"docker update --restart {_policy(former)} {short}",
+            )
             if former.was_up:
                 back.add(
                     partial(self._start_again, operation, former),
                     failed=f"{name}: the old container may not run",
                     by_hand=f"docker start {short}",
                 )
-            back.add(
-                partial(self._set_restart, former),
-                failed=f"{name}: the old container may lack its restart policy",
-                by_hand=f"docker update --restart {_policy(former)} {short}",
-            )
             back.add(
                 partial(self._name_again, former),
                 failed=f"{name}: the old container may have another name",
@@ -175,8 +175,10 @@ class EngineTarget:
             if new.running or new.state == "restarting":
                 raise LaunchError(f"the old container is not started, because the new one, {new.name}, still runs")
         found = self._former(former)
-        if not found.running:
-            self._engine.start(found.id)
+        if found.running and found.restart_policy == "no":
+            # Its policy is taken away just before it is stopped, and the engine may still be at that.
+            self._engine.stop(found.id)
+        self._engine.start(found.id)
 
     def ensure_networks(self, plan: LaunchPlan) -> None:
         """Create the declared networks that are not there; `ConflictError` where one is not declared."""
