@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from kharness.ops.harness import Harness, open_harness
 from kharness.ops.recover import recover
+from kharness.report.released import Line
 from kharness.settings.catalog import ContainerDir
+
+COLOURS = {"good": "green", "bad": "red", "doubtful": "yellow"}
 
 
 def project_of(directory: Path) -> Path | None:
@@ -43,3 +47,9 @@ def tell(who: str, what: str) -> None:
 def select(harness: Harness, name: str) -> ContainerDir:
     """Return the directory that a name means: a prefix will do on a terminal, scripts must be exact."""
     return harness.catalog.select(name, prefix=sys.stdin.isatty())
+
+
+def show(lines: Iterable[Line]) -> None:
+    """Print what a report says, in the colours of its tones."""
+    for line in lines:
+        click.secho(line.text, fg=COLOURS.get(line.tone))

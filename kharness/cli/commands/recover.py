@@ -19,7 +19,7 @@ def command() -> None:
     \b
     Examples:
       kharness recover
-      kharness recover && kharness doctor
+      sudo kharness recover
     """
     found = recover(open_here())
     for recovered in found:

@@ -1,0 +1,102 @@
+"""Go back to an image that was live before, as a release of its own: journaled, verified, undone when it is not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from kharness.errors import RefusedError, UsageError
+from kharness.host.commit import commit_of
+from kharness.ops.harness import Harness
+from kharness.ops.release import Verify, launch
+from kharness.ops.subject import production_subject
+from kharness.ops.verify import verify_in_place
+from kharness.plan import labels
+from kharness.plan.facts import ImageFacts, short_id
+from kharness.plan.operation import Evidence, Kind, Released
+from kharness.plan.tags import RELEASE
+from kharness.settings.catalog import ContainerDir
+
+WAS_LIVE = frozenset({"promote", "untested", "launch", "relaunch", "rollback", "found"})
+"""The ledger's words for what has been live."""
+SHORTEST = 4
+"""Digits of an image's id that are enough to mean it."""
+WHO_TAKES = "'kharness prune' keeps the last releases, 'docker system prune -a' takes everything that no container uses"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """An image that was live once: since `at`, in seconds since the epoch; `here` says whether the engine has it."""
+
+    image: str
+    at: float
+    here: bool
+
+
+def earlier(harness: Harness, name: str) -> tuple[Earlier, ...]:
+    """Return the images that were live before the present one, the latest first, each once."""
+    live = harness.engine.image(harness.tags(name).live)
+    found: dict[str, Earlier] = {}
+    for release in harness.state.releases(name, limit=1000):
+        image = release.image_id
+        if release.kind in WAS_LIVE and image not in found and (live is None or image != live.id):
+            found[image] = Earlier(image=image, at=release.at, here=harness.engine.image(image) is not None)
+    return tuple(found.values())
+
+
+def choose(harness: Harness, name: str, to: str | None) -> ImageFacts:
+    """Return the image to go back to: the last one that was live, or the one that `to` means.
+
+    `to` is the beginning of an image's id, or a tag that keeps a release. Raises `UsageError` when there is none of
+    that description, `RefusedError` when it is gone from the engine; never takes another one instead.
+    """
+    if to is not None and to.startswith(RELEASE):
+        tagged = harness.engine.image(f"{harness.tags(name).repository}/{name}:{to}")
+        if tagged is None:
+            raise UsageError(f"{name}: there is no image {name}:{to}; {_told(harness, name)}")
+        return tagged
+    known = earlier(harness, name)
+    wanted = to.removeprefix("sha256:") if to else ""
+    if to is not None and len(wanted) < SHORTEST:
+        raise UsageError(f"{name}: {to!r} should be at least {SHORTEST} digits of an image's id, or a tag {RELEASE}...")
+    fitting = [each for each in known if each.image.removeprefix("sha256:").startswith(wanted)]
+    if not fitting:
+        missing = "no earlier release" if to is None else f"no earlier release of an image {to}"
+        raise UsageError(f"{name}: {missing}; {_told(harness, name)}")
+    found = harness.engine.image(fitting[0].image)
+    if found is None:
+        gone = short_id(fitting[0].image)
+        raise RefusedError(f"{name}: the image {gone} is gone; {WHO_TAKES}; {_told(harness, name)}")
+    return found
+
+
+def roll_back(
+    harness: Harness, directory: ContainerDir, *, to: str | None = None, verify: Verify | None = None
+) -> Released:
+    """Launch an earlier image with the present settings and verify it in place.
+
+    What runs now comes back if it is not fit. Raises `KharnessError` where nothing was changed.
+    """
+    name = directory.name
+    image = choose(harness, name, to)
+    subject = production_subject(directory, harness.settings(directory), image)
+    digest = image.labels.get(labels.DIGEST, "")
+    return launch(
+        harness,
+        subject,
+        Evidence(session="", tests=0, digest=digest, commit=commit_of(directory.path)),
+        # It was live: the ledger is the evidence.
+        in_prod_tests=1,
+        verify=verify or partial(verify_in_place, harness, directory),
+        kind=Kind.ROLLBACK,
+    )
+
+
+def _told(harness: Harness, name: str) -> str:
+    here = ", ".join(_here(harness, name))
+    return f"what was live and is still here: {here}" if here else "nothing that was live before is still here"
+
+
+def _here(harness: Harness, name: str) -> Iterator[str]:
+    return (short_id(each.image) for each in earlier(harness, name) if each.here)
