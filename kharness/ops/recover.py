@@ -8,7 +8,8 @@ from kharness.errors import EngineError, HostError
 from kharness.host.locks import lock
 from kharness.ops.harness import Harness
 from kharness.ops.journal import CUT_SHORT, keep, undo
-from kharness.plan.operation import Operation, Phase
+from kharness.ops.notify import notify
+from kharness.plan.operation import Operation, Phase, Released
 
 IN_FLIGHT = 0.5
 """Seconds; an engine goes on with a request whose sender is dead, and each takes a fraction of that, but for a stop."""
@@ -22,6 +23,18 @@ class Recovered:
     kept: bool
     left: tuple[str, ...] = ()
 
+    @property
+    def released(self) -> Released:
+        """What became of it, to be told as a release."""
+        operation = self.operation
+        return Released(
+            name=operation.name,
+            kind="broken" if self.left and not self.kept else "recovered",
+            reasons=(str(self), *self.left),
+            image=operation.image,
+            previous=operation.live,
+        )
+
     def __str__(self) -> str:
         done = "completed" if self.kept else "undone"
         if self.left:
@@ -33,9 +46,12 @@ def recover(harness: Harness) -> tuple[Recovered, ...]:
     """Take up every operation that nobody works on. Raises `StateError`."""
     found: list[Recovered] = []
     for name in dict.fromkeys(entry.operation.name for entry in harness.state.operations()):
+        before = len(found)
         try:
             with lock(harness.locks, f"release-{name}", timeout=0):
                 found += recover_locked(harness, name)
+            for recovered in found[before:]:
+                notify(harness, recovered.released)
         except HostError:
             # Whoever began it is at it, or somebody else takes it up.
             continue

@@ -13,6 +13,7 @@ from kharness.errors import EngineError, KharnessError, LaunchError, UsageError
 from kharness.host.locks import lock
 from kharness.ops.harness import Harness
 from kharness.ops.journal import carry_out, keep, move_tags, undo
+from kharness.ops.notify import notify
 from kharness.ops.readiness import failure, wait_ready
 from kharness.ops.recover import settle
 from kharness.ops.targets.engine import EngineTarget
@@ -35,6 +36,12 @@ Verify = Callable[[], tuple[str, ...]]
 
 def promote(harness: Harness, name: str, image: str, evidence: Evidence) -> Released:
     """Move `:live` to an image and keep the old one as `:prev`; raises `KharnessError` where nothing was changed."""
+    done = _promote(harness, name, image, evidence)
+    notify(harness, done)
+    return done
+
+
+def _promote(harness: Harness, name: str, image: str, evidence: Evidence) -> Released:
     with lock(harness.locks, f"release-{name}", timeout=LOCK_TIMEOUT):
         settle(harness, name)
         operation = operation_of(harness, Kind.PROMOTE, name, image, evidence)
@@ -75,6 +82,14 @@ def launch(
 
     Raises `EngineError`, `HostError`, `StateError`, `UsageError` only where nothing was changed.
     """
+    done = _launch(harness, subject, evidence, in_prod_tests=in_prod_tests, verify=verify, kind=kind)
+    notify(harness, done)
+    return done
+
+
+def _launch(
+    harness: Harness, subject: Subject, evidence: Evidence, *, in_prod_tests: int, verify: Verify, kind: Kind
+) -> Released:
     name, image = subject.name, subject.image.id
     plan = keyed(plan_production_launch(subject, volume_root=harness.volume_root))
     refused = refusals_to_launch(subject, plan, in_prod_tests=in_prod_tests)

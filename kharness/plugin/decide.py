@@ -15,6 +15,7 @@ from kharness.host.state import Verdict
 from kharness.ops.build import bases_of
 from kharness.ops.harness import Harness
 from kharness.ops.inputs import changes_since, inputs_now, tests_digest
+from kharness.ops.notify import notify
 from kharness.ops.release import launch, promote
 from kharness.ops.subject import production_subject
 from kharness.plan.gate import GateFacts, doubts_in_production, refusals, refused_bases
@@ -158,6 +159,7 @@ class Decider:
         if failed:
             self.reasons[name] = (*self.reasons[name], f"{', '.join(failed)}, which it needs, was refused or undone")
         if self.reasons[name] or facts.image is None:
+            notify(self.harness, self._refused(name, self.reasons[name]))
             return
         evidence = Evidence(
             session=self.info.session,
@@ -175,8 +177,12 @@ class Decider:
                         name, "a base that others are built on, without autostart: promoted, not launched"
                     )
         except KharnessError as error:
-            self.released[name] = Released(name=name, kind="refused", reasons=(str(error),), image=facts.image)
+            self.released[name] = self._refused(name, (str(error),))
+            notify(self.harness, self.released[name])
         self.progress.drain(animate=False)
+
+    def _refused(self, name: str, reasons: tuple[str, ...]) -> Released:
+        return Released(name=name, kind="refused", reasons=reasons, image=self.facts[name].image or "")
 
     def _launch(self, name: str, image: str, evidence: Evidence) -> Released:
         directory = self._directory(name)

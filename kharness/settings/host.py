@@ -16,7 +16,7 @@ from kharness.settings.network import IP
 from kharness.settings.problems import told
 from kharness.settings.scalars import Duration, Filled, Flag, Positive
 from kharness.settings.section import Section, expected
-from kharness.settings.several import Parameters
+from kharness.settings.several import Argv, Parameters
 from kharness.settings.sources import ENVIRONMENT, SOURCE_VARIABLES, Layer, files, from_variable, placed
 
 ENGINE = re.compile(r"(unix|tcp|ssh|http|https)://\S+")
@@ -119,6 +119,10 @@ class HostSettings(Section):
     """Whether the local engine may be started where none answers."""
     ready_timeout: Duration = 60.0
     """How long a container may take to become ready."""
+    notify: Argv = ()
+    """A command that is told, as JSON on its standard input, what was released, refused, undone or recovered."""
+    keep_releases: Positive = 5
+    """How many releases of a container 'kharness prune' keeps the images of."""
 
 
 def load_host_settings(

@@ -83,6 +83,8 @@ test_subnets = "10.5.0.0/16"
 launch_parallel = 2
 start_engine = false
 ready_timeout = "1m"
+notify = "mail -s 'a release' root"
+keep_releases = 3
 
 [networks.lan]
 driver = "macvlan"
@@ -114,6 +116,8 @@ options = { parent = "eth0", mtu = 1400 }
         launch_parallel=2,
         start_engine=False,
         ready_timeout=60.0,
+        notify=("mail", "-s", "a release", "root"),
+        keep_releases=3,
     )
     assert settings.model_fields_set == HostSettings.model_fields.keys()
 
