@@ -79,7 +79,7 @@ def keep(harness: Harness, operation: Operation) -> tuple[str, ...]:
     notes = []
     if operation.image != operation.live:
         try:
-            harness.engine.tag(operation.image, operation.tags.release(operation.id, operation.at))
+            harness.engine.tag(operation.image, operation.tags.release(operation.at))
         except KharnessError as error:
             notes.append(f"the image {short_id(operation.image)} has no name that keeps it for a roll-back: {error}")
     if operation.container:

@@ -34,10 +34,13 @@ class Tags:
         """What production ran before."""
         return f"{self.repository}/{self.name}:{PREV}"
 
-    def release(self, operation: str, at: float) -> str:
-        """Return the name that keeps a release's image for a roll-back; `at` is seconds since the epoch."""
-        when = datetime.fromtimestamp(at, tz=UTC).strftime("%Y%m%d-%H%M%S")
-        return f"{self.repository}/{self.name}:{RELEASE}{when}-{operation[:4]}"
+    def release(self, at: float) -> str:
+        """Return the name that keeps a release's image for a roll-back; `at` is seconds since the epoch.
+
+        In the order of their names they are in the order of their times, to a millisecond, in UTC.
+        """
+        when = datetime.fromtimestamp(at, tz=UTC)
+        return f"{self.repository}/{self.name}:{RELEASE}{when:%Y%m%d-%H%M%S}-{when.microsecond // 1000:03d}"
 
 
 @dataclass(frozen=True, slots=True)

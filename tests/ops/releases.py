@@ -80,7 +80,7 @@ class Production:
     def changes(self) -> tuple[str, ...]:
         """Return the calls that changed something, in order; the names of releases without their times."""
         calls = (str(call) for call in self.engine.calls if call.name not in READING)
-        return tuple(re.sub(r":release-[0-9a-f-]+", ":release-N", call) for call in calls)
+        return tuple(re.sub(r":release-[0-9-]+", ":release-N", call) for call in calls)
 
     def forget(self) -> None:
         """Begin to record anew."""

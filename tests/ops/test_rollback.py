@@ -89,7 +89,7 @@ def test_an_image_that_is_gone_is_refused_and_no_other_is_taken(running: Running
     [
         ("abc", "should be at least 4 digits"),
         ("0000", "no earlier release of an image 0000; what was live and is still here: "),
-        ("release-20200101-000000-abcd", "there is no image web:release-20200101"),
+        ("release-20200101-000000-000", "there is no image web:release-20200101"),
     ],
 )
 def test_what_means_no_image_is_told_with_what_there_is(running: Running, to: str, said: str) -> None:

@@ -134,6 +134,8 @@ def test_every_key_but_networks_can_be_said_in_the_environment(load: Load) -> No
         KHARNESS_LAUNCH_PARALLEL="9",
         KHARNESS_START_ENGINE="0",
         KHARNESS_READY_TIMEOUT="90",
+        KHARNESS_NOTIFY="logger -t kharness",
+        KHARNESS_KEEP_RELEASES="2",
     )
     assert settings.model_fields_set == HostSettings.model_fields.keys() - {"networks"}
     assert settings.source_paths == (Path("/a"), Path("/b"))

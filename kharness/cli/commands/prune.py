@@ -1,0 +1,28 @@
+"""`kharness prune`."""
+
+from __future__ import annotations
+
+import click
+
+from kharness.cli.opening import open_to_act
+from kharness.ops.prune import prune
+
+
+@click.command()
+@click.option("--keep", type=click.IntRange(min=1), help="How many releases of each stay; default: the host's.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+def command(*, keep: int | None, dry_run: bool) -> None:
+    """Remove images of earlier releases, but for the last few, and builds that nothing names any more.
+
+    What is :latest, :live or :prev stays, and so does what a container uses. Nothing but our own images is removed.
+
+    \b
+    Examples:
+      kharness prune --dry-run
+      kharness prune --keep 3
+    """
+    found = prune(open_to_act(), keep=keep, dry_run=dry_run)
+    for pruned in found:
+        click.echo(f"{'would remove' if dry_run else 'removed'} {pruned.what} ({pruned.size / 1e6:.0f} MB)")
+    if not found:
+        click.echo("nothing to remove")
