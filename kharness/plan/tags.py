@@ -43,6 +43,16 @@ class Tags:
         return f"{self.repository}/{self.name}:{RELEASE}{when:%Y%m%d-%H%M%S}-{when.microsecond // 1000:03d}"
 
 
+def release_time(tag: str) -> float | None:
+    """Return when a release's tag was given, in seconds since the epoch; None for any other tag."""
+    day, _, millisecond = tag.removeprefix(RELEASE).rpartition("-")
+    try:
+        when = datetime.strptime(day, "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+        return when.timestamp() + int(millisecond) / 1000 if tag.startswith(RELEASE) else None
+    except ValueError:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class TagMove:
     """Let `ref` name `image`; None removes the reference."""

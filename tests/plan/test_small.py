@@ -15,7 +15,7 @@ from kharness.plan.modes import Mode, runs_in
 from kharness.plan.runspec import Limits, RunSpec
 from kharness.plan.speckey import spec_key
 from kharness.plan.subnets import candidate_subnets
-from kharness.plan.tags import TagMove, Tags, plan_promotion, plan_revert
+from kharness.plan.tags import TagMove, Tags, plan_promotion, plan_revert, release_time
 from kharness.plan.users import resolve_user
 
 TAGS = Tags("ktools", "web")
@@ -120,3 +120,14 @@ def test_a_key_tells_containers_apart_by_everything_but_itself() -> None:
     spec = RunSpec(name="web", image="a", labels={"x": "1"})
     assert spec_key(spec) == spec_key(RunSpec(name="web", image="a", labels={"x": "1", "kharness.inputs": "k"}))
     assert spec_key(spec) != spec_key(RunSpec(name="web", image="b", labels={"x": "1"}))
+
+
+@pytest.mark.parametrize("at", [0.0, 1795271507.25, 1795271507.999])
+def test_the_name_of_a_release_tells_its_time(at: float) -> None:
+    tag = Tags("ktools", "web").release(at).rpartition(":")[2]
+    assert release_time(tag) == pytest.approx(at, abs=0.001)
+
+
+@pytest.mark.parametrize("tag", ["live", "release-", "release-1", "release-20260501-120000-x", "20260501-120000-001"])
+def test_any_other_tag_tells_none(tag: str) -> None:
+    assert release_time(tag) is None

@@ -7,11 +7,14 @@ import sys
 import click
 
 from kharness.cli.opening import open_here
+from kharness.ops.harness import Harness
+from kharness.ops.rebuild import rebuild
 from kharness.ops.recover import recover
 
 
 @click.command()
-def command() -> None:
+@click.option("--rebuild", "anew", is_flag=True, help="Begin a new ledger from the images' tags, where it is damaged.")
+def command(*, anew: bool) -> None:
     """Finish or undo releases that were cut short: by a crash, a power cut, an engine that went away.
 
     Every command that changes something does this first. Exit status 1: something is left, and is said.
@@ -19,12 +22,21 @@ def command() -> None:
     \b
     Examples:
       kharness recover
-      sudo kharness recover
+      kharness recover --rebuild
     """
-    found = recover(open_here())
+    harness = open_here()
+    if anew:
+        _rebuild(harness)
+    found = recover(harness)
     for recovered in found:
         for left in recovered.left:
             click.echo(f"{recovered.operation.name}: {left}", err=True)
-    if not found:
+    if not found and not anew:
         click.echo("nothing to recover")
     sys.exit(1 if any(recovered.left and not recovered.kept for recovered in found) else 0)
+
+
+def _rebuild(harness: Harness) -> None:
+    aside, entries = rebuild(harness)
+    click.echo(f"the damaged ledger is now {aside}")
+    click.echo(f"the new one knows of {len(entries)} images that were live; tests and verdicts are not known any more")
