@@ -125,6 +125,9 @@ def _move_back(harness: Harness, operation: Operation, move: TagMove) -> None:
         # Neither this release nor what was there before: somebody has chosen it since.
         harness.report(operation.name, f"{move.ref} was moved by somebody else meanwhile, and is left alone")
         return
+    if move.image is not None and harness.engine.image(move.image) is None:
+        harness.report(operation.name, f"the image {short_id(move.image)} that {move.ref} named is gone")
+        move = TagMove(move.ref, None)
     move_tags(harness, [move])
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kharness.errors import ConflictError
 from kharness.host.locks import lock
 from kharness.ops.harness import Harness
+from kharness.ops.recover import settle
 from kharness.plan import labels
 from kharness.plan.facts import ImageFacts, short_id
 from kharness.plan.retention import expired
@@ -27,7 +28,8 @@ class Pruned:
 def prune(harness: Harness, *, keep: int | None = None, dry_run: bool = False) -> tuple[Pruned, ...]:
     """Remove what is older than the last `keep` releases of each container directory, and builds that nothing names.
 
-    `:latest`, `:live`, `:prev` and what a container uses stay. Raises `HostError` while a release is under way.
+    `:latest`, `:live`, `:prev` and what a container uses stay. Raises `HostError` while a release is under way, and
+    `EngineError` where one was cut short and cannot be undone.
     """
     return tuple(_prune(harness, keep=keep or harness.host.keep_releases, dry_run=dry_run))
 
@@ -37,6 +39,8 @@ def _prune(harness: Harness, *, keep: int, dry_run: bool) -> Iterator[Pruned]:
     for directory in harness.catalog.directories:
         name = directory.name
         with lock(harness.locks, f"release-{name}", timeout=LOCK_TIMEOUT):
+            # What a release that was cut short goes back to may have no other name than the one in the journal.
+            settle(harness, name)
             in_use = {container.image_id for container in engine.containers()}
             beginning = f"{harness.host.repository}/{name}:"
             found = {
