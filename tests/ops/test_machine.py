@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from kharness.errors import EngineError, KharnessError
 from kharness.ops.prune import prune
@@ -97,7 +97,6 @@ class Releases(RuleBasedStateMachine):
         with suppress(KharnessError):
             prune(self.web.world.harness(), keep=keep)
 
-    @precondition(lambda self: self.web.engine.running)
     @rule()
     def stopped_containers_are_pruned_by_somebody(self) -> None:
         for box in list(self.web.engine.boxes.values()):
