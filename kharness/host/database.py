@@ -6,6 +6,7 @@ Connections are short-lived, so that threads, forks and killed processes leave n
 from __future__ import annotations
 
 import random
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ T = TypeVar("T")
 BUSY_TIMEOUT = 10.0
 """Seconds that SQLite waits for another writer."""
 _TRIES = 5
+SMALLEST = 64 << 10
+"""Bytes that SQLite needs at the least: less than that is a full disk."""
 
 
 class Database:
@@ -120,6 +123,13 @@ def _code(error: sqlite3.Error) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
+def _is_full(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.parent).free < SMALLEST
+    except OSError:
+        return False
+
+
 def _explain(path: Path, error: sqlite3.Error) -> str:
     match _code(error):
         case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
@@ -130,6 +140,9 @@ def _explain(path: Path, error: sqlite3.Error) -> str:
             what = "cannot be written"
         case sqlite3.SQLITE_CANTOPEN:
             what = "cannot be opened"
+        case sqlite3.SQLITE_IOERR if _is_full(path):
+            # Making room in the shared memory file fails with this code.
+            what = "cannot be written, the disk is full"
         case sqlite3.SQLITE_FULL:
             what = "cannot be written, the disk is full"
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
