@@ -19,13 +19,13 @@ class Commands(click.Group):
 
     def list_commands(self, _context: click.Context) -> list[str]:
         """Return the names of all files."""
-        return sorted(module.name for module in iter_modules(package.__path__))
+        return sorted(module.name.replace("_", "-") for module in iter_modules(package.__path__))
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Import one file."""
         if name not in self.list_commands(context):
             return None
-        found: click.Command = import_module(f"{package.__name__}.{name}").command
+        found: click.Command = import_module(f"{package.__name__}.{name.replace('-', '_')}").command
         return found
 
 

@@ -12,7 +12,7 @@ from kharness.ops.build import build
 @click.argument("name")
 @click.option("--rebuild", is_flag=True, help="Build even if nothing changed, and renew what is pulled.")
 def command(name: str, *, rebuild: bool) -> None:
-    """Build the image of container NAME as :latest, unless nothing changed.
+    """Build the image of NAME as :latest, unless nothing changed.
 
     \b
     Examples:

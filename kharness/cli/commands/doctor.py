@@ -12,7 +12,7 @@ from kharness.ops.doctor import examine
 
 @click.command()
 def command() -> None:
-    """Say what kharness finds on this host, and how to mend what is missing.
+    """Say what is found on this host, and how to mend what is missing.
 
     \b
     Examples:

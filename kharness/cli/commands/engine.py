@@ -23,7 +23,6 @@ def command() -> None:
     Examples:
       kharness engine start
       kharness engine start --install
-    r
     """
 
 

@@ -21,7 +21,7 @@ OF_ONE = ("when", "what", "image", "before", "tests", "commit", "who")
 @click.argument("name", required=False)
 @click.option("--limit", default=20, show_default=True, help="How many entries, the newest first.")
 def command(name: str | None, *, limit: int) -> None:
-    """Show the ledger: what was promoted, launched, undone, by whom and when.
+    """Show what was promoted, launched, undone, by whom and when.
 
     \b
     Examples:

@@ -17,7 +17,9 @@ from kharness.plan.operation import Evidence
 @click.argument("name")
 @click.option("--untested", is_flag=True, help="Promote an image that passed no session. It is recorded as such.")
 def command(name: str, *, untested: bool) -> None:
-    """Let :live of container NAME be what :latest is, if a session passed with exactly that image.
+    """Let :live of NAME be what :latest is, if a session passed.
+
+    The session must have passed with exactly that image, and with the sources, settings and tests as they are.
 
     \b
     Examples:

@@ -12,9 +12,10 @@ from kharness.ops.prune import prune
 @click.option("--keep", type=click.IntRange(min=1), help="How many releases of each stay; default: the host's.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 def command(*, keep: int | None, dry_run: bool) -> None:
-    """Remove images of earlier releases, but for the last few, and builds that nothing names any more.
+    """Remove images of all but the last few releases.
 
-    What is :latest, :live or :prev stays, and so does what a container uses. Nothing but our own images is removed.
+    Builds that nothing names any more go, too. What is :latest, :live or :prev stays, so does what a container uses, and
+    other people's images are left alone.
 
     \b
     Examples:

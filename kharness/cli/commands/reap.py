@@ -12,7 +12,7 @@ from kharness.ops.reap import reap
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @click.option("--kept", is_flag=True, help="Remove what --keep and --keep-failed left, and only that.")
 def command(*, dry_run: bool, kept: bool) -> None:
-    """Remove what test sessions left behind that ended without cleaning up.
+    """Remove what dead test sessions left behind.
 
     Only objects with kharness's own test labels and a dead owner are removed.
 

@@ -15,9 +15,10 @@ from kharness.ops.recover import recover
 @click.command()
 @click.option("--rebuild", "anew", is_flag=True, help="Begin a new ledger from the images' tags, where it is damaged.")
 def command(*, anew: bool) -> None:
-    """Finish or undo releases that were cut short: by a crash, a power cut, an engine that went away.
+    """Finish or undo releases that were cut short.
 
-    Every command that changes something does this first. Exit status 1: something is left, and is said.
+    By a crash, a power cut, an engine that went away. Every command that changes something does this first. Exit status
+    1: something is left, and is said.
 
     \b
     Examples:

@@ -15,9 +15,10 @@ from kharness.report.released import released_lines
 @click.argument("name")
 @click.option("--to", metavar="ID", help="The beginning of an image's id, or a tag release-...; default: the last one.")
 def command(name: str, *, to: str | None) -> None:
-    """Let production of NAME run an image again that was live before, with the settings as they are now.
+    """Let production of NAME run an image that was live before.
 
-    It is verified in place like a launch; if it is not fit, what runs now comes back. See 'kharness history NAME'.
+    The settings are those of now. It is verified in place like a launch; if it is not fit, what runs now comes back.
+    See 'kharness history NAME'.
 
     \b
     Examples:

@@ -1,0 +1,85 @@
+"""`kharness service`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+import click
+
+from kharness.cli.opening import project_of, tell
+from kharness.host.systemd import DIRECTORY, install_units, problems_of, remove_units, systemctl
+from kharness.plan.units import ENABLED, units
+
+KEPT = ("KHARNESS_", "KTOOLS_D_", "DOCKER_HOST", "DOCKER_CONTEXT")
+"""What the units keep of the environment: where things are, not how one session was to be."""
+
+where = click.option(
+    "--to", type=click.Path(path_type=Path, file_okay=False), default=DIRECTORY, show_default=True, help="Their folder."
+)
+
+
+@click.group()
+def command() -> None:
+    """Let systemd recover releases and start containers.
+
+    \b
+    Examples:
+      kharness service install
+      kharness service remove
+    """
+
+
+@command.command()
+@where
+def install(to: Path) -> None:
+    """Write the units for this directory and environment, check them, and enable them where systemd runs.
+
+    \b
+    Examples:
+      kharness service install
+      kharness service install --to /tmp/units
+    """
+    written = units(
+        [sys.executable, "-m", "kharness"],
+        directory=PurePosixPath(project_of(Path.cwd()) or Path.cwd()),
+        environment=_kept(os.environ),
+    )
+    install_units(written, directory=to)
+    for name in written:
+        click.echo(f"wrote {to / name}")
+    for problem in problems_of([to / name for name in written]):
+        tell("systemd", problem)
+    if to == DIRECTORY and systemctl("daemon-reload") and systemctl("enable", "--now", *ENABLED):
+        click.echo(f"enabled {', '.join(ENABLED)}")
+    elif to == DIRECTORY:
+        tell("", "systemd does not run here: the units are there, and nothing starts them")
+
+
+@command.command()
+@where
+def remove(to: Path) -> None:
+    """Disable and remove the units.
+
+    \b
+    Examples:
+      kharness service remove
+      kharness service remove --to /tmp/units
+    """
+    names = list(units([], directory=PurePosixPath("/"), environment={}))
+    present = [name for name in ENABLED if (to / name).exists()]
+    if to == DIRECTORY and present:
+        systemctl("disable", "--now", *present)
+    removed = remove_units(names, directory=to)
+    if to == DIRECTORY and removed:
+        systemctl("daemon-reload")
+    for path in removed:
+        click.echo(f"removed {path}")
+    if not removed:
+        click.echo("nothing to remove")
+
+
+def _kept(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environ.items() if name.startswith(KEPT)}
