@@ -51,7 +51,9 @@ def test_a_failing_test_of_the_library_has_the_bundle(project: Project, busybox:
         assert heading in result.output
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/library.md", "docs/performance.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "docs/library.md", "docs/performance.md", "docs/reliability.md"]
+)
 def test_every_link_leads_somewhere(page: str) -> None:
     path = ROOT / page
     targets = re.findall(r"\]\((?!https?:)([^)#]+)\)", path.read_text(encoding="utf-8"))

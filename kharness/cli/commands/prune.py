@@ -14,8 +14,8 @@ from kharness.ops.prune import prune
 def command(*, keep: int | None, dry_run: bool) -> None:
     """Remove images of all but the last few releases.
 
-    Builds that nothing names any more go, too. What is :latest, :live or :prev stays, so does what a container uses, and
-    other people's images are left alone.
+    Builds that nothing names any more go, too. What is :latest, :live or :prev stays, so does what a container uses,
+    and other people's images are left alone.
 
     \b
     Examples:

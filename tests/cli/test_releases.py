@@ -1,0 +1,105 @@
+"""Releases from the command line, on a real engine: back to an earlier one, recovered, pruned, up with the host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kharness.engine.api import Engine
+from tests.plugin.conftest import temporary_project
+from tests.projects import REPOSITORY, Project, Result
+
+SETTINGS = """\
+    restart: unless-stopped
+    init: true
+    stop_grace_period: 1s
+    autostart: 1
+    release: {verify_for: 200ms}
+"""
+DOCKERFILE = "FROM {busybox}\nRUN echo {version} > /version\nEXPOSE 8080\nCMD exec httpd -f -p 8080 -h /\n"
+TESTS = """\
+    import pytest
+
+    @pytest.mark.in_prod
+    @pytest.mark.standalone
+    def test_it_serves_a_version(http):
+        assert http.get("/version").text in {"1\\n", "2\\n", "3\\n"}
+"""
+
+
+@pytest.fixture
+def web(tmp_path: Path, engine: Engine, busybox: str) -> Iterator[Project]:
+    """A project whose `web` was launched three times, from three images."""
+    with temporary_project(tmp_path, engine) as project:
+        for version in "123":
+            dockerfile = DOCKERFILE.format(busybox=busybox, version=version)
+            project.add("web", {"settings.yaml": SETTINGS, "Dockerfile": dockerfile, "test_web.py": TESTS})
+            done = project.pytest("containers", "--ready", "--launch")
+            assert done.status == 0, done.output
+        yield project
+
+
+def said(done: Result, status: int = 0) -> str:
+    assert done.status == status, done.output
+    assert "Traceback" not in done.output
+    return done.output
+
+
+def version(project: Project, engine: Engine) -> str:
+    found = engine.container(project.name("web"))
+    assert found is not None
+    assert found.running
+    return engine.read_file(found.id, "/version").decode().strip()
+
+
+def test_a_way_back_and_what_is_kept_for_it(web: Project, engine: Engine) -> None:
+    name = web.name("web")
+    assert version(web, engine) == "3"
+    assert "is live, and production runs it" in said(web.kharness("rollback", name))
+    assert version(web, engine) == "2"
+    lines = said(web.kharness("history", name)).splitlines()
+    assert "rollback" in lines[1]
+    oldest = lines[-1].split()[3]
+    assert "is live, and production runs it" in said(web.kharness("rollback", name, "--to", oldest))
+    assert version(web, engine) == "1"
+    assert "should be at least 4 digits" in said(web.kharness("rollback", name, "--to", "1"), 2)
+
+    would = said(web.kharness("prune", "--keep", "1", "--dry-run"))
+    assert said(web.kharness("prune", "--keep", "1")) == would.replace("would remove", "removed")
+    assert said(web.kharness("prune", "--keep", "1")) == "nothing to remove\n"
+    tags = {tag for image in engine.images() for tag in image.tags if tag.startswith(f"{REPOSITORY}/{name}:")}
+    assert {f"{REPOSITORY}/{name}:live", f"{REPOSITORY}/{name}:prev"} <= tags
+    assert version(web, engine) == "1"
+
+
+def test_a_way_back_that_fails_in_production_leaves_what_runs(web: Project, engine: Engine) -> None:
+    name = web.name("web")
+    tests = TESTS.replace('{"1\\n", "2\\n", "3\\n"}', '{"3\\n"}')
+    web.add("web", {"test_web.py": tests})
+    output = said(web.kharness("rollback", name), 1)
+    assert "launched, but not fit: everything is as it was before" in output
+    assert "test_it_serves_a_version" in output
+    assert version(web, engine) == "3"
+
+
+def test_what_starts_with_the_host_comes_up_and_nothing_is_left_to_recover(web: Project, engine: Engine) -> None:
+    name = web.name("web")
+    assert said(web.kharness("recover")) == "nothing to recover\n"
+    assert f"{name}: running\nall ok" in said(web.kharness("up-all"))
+    engine.remove(name, force=True)
+    assert f"{name}: started\nall ok" in said(web.kharness("up-all"))
+    assert version(web, engine) == "3"
+    assert "can be read; there is nothing to rebuild" in said(web.kharness("recover", "--rebuild"), 2)
+
+
+def test_units_are_written_for_this_project_and_removed(web: Project, tmp_path: Path) -> None:
+    units = tmp_path / "units"
+    units.mkdir()
+    said(web.kharness("service", "install", "--to", str(units)))
+    text = (units / "kharness-recover.service").read_text()
+    assert f"WorkingDirectory={web.path}" in text
+    assert f"KHARNESS_STATE_DIR={web.path}/state" in text
+    said(web.kharness("service", "remove", "--to", str(units)))
+    assert list(units.iterdir()) == []
