@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,9 +17,13 @@ from kharness.engine.api import Engine
 from kharness.engine.connect import connect
 from kharness.errors import EngineUnavailableError
 from kharness.host.owner import Owner, current_owner, liveness
+from kharness.plan import labels
+from kharness.plugin.board import PREFIX
 from tests.rootfs import archive, is_static
 
 REPOSITORY = "kharness-test"
+OURS = ("kharness-", "khd-")
+"""What the names of everything begin with that tests make, but for containers of projects, which have our labels."""
 PATIENCE = 20.0
 """Seconds for what others use to go."""
 BEFORE = pytest.StashKey[set[str]]()
@@ -57,7 +62,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         found = connect(host=None, environ=os.environ, home=Path.home())
     except EngineUnavailableError:
         return
-    session.config.stash[BEFORE] = leftovers(found)
+    session.config.stash[BEFORE] = leftovers(found, alone=is_alone(session.config))
     found.close()
 
 
@@ -68,12 +73,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if before is None:
         return
     found = connect(host=None, environ=os.environ, home=Path.home())
-    left = leftovers(found) - before
+    alone = is_alone(session.config)
+    left = leftovers(found, alone=alone) - before
     deadline = time.monotonic() + PATIENCE
     while left and time.monotonic() < deadline:
         # Another run, or another worker of this one, may be using it at this moment.
         time.sleep(0.5)
-        left &= leftovers(found)
+        left &= leftovers(found, alone=alone)
     found.close()
     if left:
         terminal: pytest.TerminalReporter | None = session.config.pluginmanager.get_plugin("terminalreporter")
@@ -118,17 +124,36 @@ def no_engine(request: pytest.FixtureRequest, reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def leftovers(engine: Engine) -> set[str]:
-    """Name what tests made and nobody will remove: an owner of ours that lives is another session at work."""
+def is_alone(config: pytest.Config) -> bool:
+    """Whether no other test run is on this machine, as where an engine is required."""
+    return bool(config.getoption("require_engine", default=False))
+
+
+def leftovers(engine: Engine, *, alone: bool) -> set[str]:
+    """Name what tests made and nobody will remove: an owner of ours that lives is another session at work.
+
+    A production container has no owner, and may be another session's where this one is not `alone` on the machine.
+    """
     found = [("container", each.name, each.labels) for each in engine.containers()]
     found += [("network", each.name, each.labels) for each in engine.networks()]
     found += [("volume", each.name, each.labels) for each in engine.volumes()]
-    return {
-        f"{kind} {name}"
-        for kind, name, said in found
-        if name.startswith(REPOSITORY) or _is_dead(Owner.from_labels(said))
-    }
+    made = {f"{kind} {name}" for kind, name, said in found if name.startswith(OURS) or _is_nobodys(said, alone=alone)}
+    return made | _mounts() | _temporary() if alone else made
 
 
-def _is_dead(owner: Owner | None) -> bool:
-    return owner is not None and liveness(owner, current_owner()) == "dead"
+def _is_nobodys(said: Mapping[str, str], *, alone: bool) -> bool:
+    owner = Owner.from_labels(said)
+    if owner is None:
+        return alone and labels.NAME in said
+    return liveness(owner, current_owner()) == "dead"
+
+
+def _mounts() -> set[str]:
+    places = (line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
+    return {f"mount {place}" for place in places if place.startswith(f"{tempfile.gettempdir()}/")}
+
+
+def _temporary() -> set[str]:
+    found = (path for path in Path(tempfile.gettempdir()).iterdir() if path.name.startswith(OURS))
+    # This session's own boards go when its processes end.
+    return {f"directory {path}" for path in found if not path.name.startswith(PREFIX)}

@@ -133,11 +133,12 @@ def _move_back(harness: Harness, operation: Operation, move: TagMove) -> None:
 
 def _entries(operation: Operation) -> list[Entry]:
     promoted = "untested" if operation.evidence.untested else "promote"
+    note = f"flaky: {', '.join(operation.evidence.flaky)}" if operation.evidence.flaky else ""
     match operation.kind:
         case Kind.PROMOTE:
-            return [_entry(operation, promoted)]
+            return [_entry(operation, promoted, note=note)]
         case Kind.LAUNCH if operation.live != operation.image:
-            return [_entry(operation, promoted), _entry(operation, "launch")]
+            return [_entry(operation, promoted, note=note), _entry(operation, "launch")]
         case kind:
             return [_entry(operation, kind.value)]
 

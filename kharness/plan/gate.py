@@ -164,8 +164,12 @@ def _number(count: int) -> str:
     return f"{count} test{'' if count == 1 else 's'}"
 
 
+def short_name(nodeid: str) -> str:
+    """Return a node id without the folders of its file; a slash after that is a parameter's."""
+    return re.sub(r"^[^:\[]*/", "", nodeid)
+
+
 def _names(found: Sequence[str]) -> str:
-    # A slash after the file's name is a parameter's.
-    short = [re.sub(r"^[^:\[]*/", "", nodeid) for nodeid in found]
+    short = [short_name(nodeid) for nodeid in found]
     more = f" and {len(short) - SHOWN} more" if len(short) > SHOWN else ""
     return ", ".join(short[:SHOWN]) + more

@@ -34,13 +34,14 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What a release stands on, for the ledger."""
+    """What a release stands on, for the ledger; `flaky` names tests that passed, but not at the first try."""
 
     session: str
     tests: int
     digest: str = ""
     commit: str = ""
     untested: bool = False
+    flaky: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ class Operation:
         return cls(
             kind=Kind(said.pop("kind")),
             tags=Tags(**said.pop("tags")),
-            evidence=Evidence(**said.pop("evidence")),
+            evidence=_evidence(said.pop("evidence")),
             former=Former(**former) if former else None,
             fresh=tuple(said.pop("fresh")),
             **said,
@@ -116,6 +117,10 @@ class Released:
     def ok(self) -> bool:
         """Whether what was asked for was done."""
         return self.kind in {"promoted", "unchanged", "launched"}
+
+
+def _evidence(said: Mapping[str, Any]) -> Evidence:
+    return Evidence(**{**said, "flaky": tuple(said["flaky"])})
 
 
 def former_of(found: ContainerFacts, request: Mapping[str, Any]) -> Former:

@@ -166,6 +166,7 @@ class Decider:
             tests=len(facts.outcomes),
             digest=self.pipeline.inputs[name].image if self.pipeline and name in self.pipeline.inputs else "",
             commit=commit_of(self._directory(name).path),
+            flaky=self.outcomes.needed_more_tries(name),
         )
         try:
             if self.config.option.launch and not is_base:

@@ -27,6 +27,9 @@ def summarize(reporter: pytest.TerminalReporter, decider: Decider, session: Test
     reporter.section("kharness", "=", cyan=True)
     for name in names:
         _container(reporter, decider, name)
+    for name in names:
+        if flaky := decider.outcomes.needed_more_tries(name):
+            reporter.line(f"note: {name}: flaky: {', '.join(flaky)}", yellow=True)
     for doubt in sorted(session.doubts):
         reporter.line(f"note: {doubt}", yellow=True)
     for container in sorted(session.kept):

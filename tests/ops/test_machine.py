@@ -38,8 +38,10 @@ class Releases(RuleBasedStateMachine):
         assert self.web.launch(self.image(0)).ok
 
     def teardown(self) -> None:
-        self.recover()
-        shutil.rmtree(self.path, ignore_errors=True)
+        try:
+            self.recover()
+        finally:
+            shutil.rmtree(self.path)
 
     def image(self, version: int) -> ImageFacts:
         known = self.images.get(version)

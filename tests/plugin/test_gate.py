@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from kharness.engine.api import Engine
+from kharness.host.state import State
 from tests.plugin.conftest import add_web
 from tests.projects import REPOSITORY, Project
 
@@ -72,6 +73,29 @@ def test_nothing_becomes_live(project: Project, engine: Engine, busybox: str, ca
     assert result.status != 0, result.output
     assert case.told in result.output
     assert engine.image(f"{REPOSITORY}/{directory.name}:live") is None
+
+
+def test_a_test_that_passes_at_its_second_try_is_recorded_as_flaky(
+    project: Project, engine: Engine, busybox: str
+) -> None:
+    flaky = "    def test_b(container, tmp_path_factory):\n        tries.append(1)\n        assert len(tries) == 2\n"
+    after = "    def test_c(container):\n        assert container.is_running\n"
+    add_web(project, busybox, tests=f"    tries = []\n{GOOD}{flaky}{after}")
+    done = project.pytest("containers", "--ready", "--promote", "--reruns", "2")
+    assert done.status == 0, done.output
+    assert "flaky: test_web.py::test_b (2 tries)" in done.output
+    assert engine.image(f"{REPOSITORY}/{project.name('web')}:live") is not None
+    (path,) = project.path.glob("state/engines/*/state.db")
+    (row,) = State(path).releases(project.name("web"))
+    assert (row.kind, row.note) == ("promote", "flaky: test_web.py::test_b (2 tries)")
+
+
+def test_a_test_that_fails_at_every_try_is_a_failure(project: Project, engine: Engine, busybox: str) -> None:
+    add_web(project, busybox, tests=f"{GOOD}    def test_b(container):\n        assert 0\n")
+    done = project.pytest("containers", "--ready", "--promote", "--reruns", "1")
+    assert done.status == 1
+    assert "1 test failed: test_web.py::test_b" in done.output
+    assert engine.image(f"{REPOSITORY}/{project.name('web')}:live") is None
 
 
 def test_tests_that_change_while_latest_is_tested_are_noticed(project: Project, engine: Engine, busybox: str) -> None:
