@@ -7,7 +7,7 @@ are safe to call from several threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -149,6 +149,9 @@ class Engine(Protocol):
 
     def read_file(self, container: str, path: str) -> bytes:
         """Return a regular file's content, links followed; `EngineError` when there is none."""
+
+    def export(self, container: str) -> Iterator[bytes]:
+        """Return its whole file system as a tar stream, volumes aside; it need not run."""
 
     def write_file(self, container: str, path: str, content: bytes, *, mode: int = 0o644) -> None:
         """Put a file into it; its directory must exist."""

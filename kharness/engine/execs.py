@@ -8,7 +8,7 @@ import posixpath
 import tarfile
 import time
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from json import loads
 from typing import Any
 from urllib.parse import quote
@@ -63,6 +63,14 @@ class Execs:
                 return content
             where = posixpath.join(posixpath.dirname(where), link)
         raise EngineError(f"container {shortened(container)}: {path}: too many links")
+
+    def export(self, container: str) -> Iterator[bytes]:
+        """Stream the file system as it arrives."""
+        try:
+            with self._wire.open("GET", f"/containers/{quote(container)}/export") as answer:
+                yield from answer.chunks()
+        except RefusedError as error:
+            raise container_error(error, container) from error
 
     def write_file(self, container: str, path: str, content: bytes, *, mode: int = 0o644) -> None:
         """Put a file, owned by root, into an existing directory."""

@@ -164,15 +164,20 @@ class Answer:
             raise SilentError("the answer was not complete in time") from error
         return content
 
-    def lines(self) -> Iterator[bytes]:
-        """Read lines as they arrive, without their ends; empty ones are left out."""
-        rest = b""
+    def chunks(self) -> Iterator[bytes]:
+        """Read the body piece by piece."""
         chunks = self._raw.stream(CHUNK)
         while True:
             with self._reading():
                 chunk = next(chunks, None)
             if chunk is None:
-                break
+                return
+            yield chunk
+
+    def lines(self) -> Iterator[bytes]:
+        """Read lines as they arrive, without their ends; empty ones are left out."""
+        rest = b""
+        for chunk in self.chunks():
             *lines, rest = (rest + chunk).split(b"\n")
             yield from (line for line in map(bytes.strip, lines) if line)
         if rest.strip():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import posixpath
+import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
@@ -153,6 +155,18 @@ class FakeLife(Recorder):
         if path not in box.files:
             raise EngineError(f"container {box.name}: there is no file {path}")
         return box.files[path]
+
+    @recorded
+    def export(self, container: str) -> Iterator[bytes]:
+        """See `Engine`; regular files alone."""
+        box = self._box(container)
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            for path, content in sorted(box.files.items()):
+                member = tarfile.TarInfo(path.lstrip("/"))
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+        return iter([buffer.getvalue()])
 
     @recorded
     def write_file(self, container: str, path: str, content: bytes, *, mode: int = 0o644) -> None:  # noqa: ARG002

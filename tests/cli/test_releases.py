@@ -74,6 +74,19 @@ def test_a_way_back_and_what_is_kept_for_it(web: Project, engine: Engine) -> Non
     assert version(web, engine) == "1"
 
 
+def test_what_the_newest_image_would_change_is_shown(web: Project, engine: Engine, busybox: str) -> None:
+    name = web.name("web")
+    assert "is :latest and :live" in said(web.kharness("diff", name))
+    more = "RUN ln -s /version /link && chmod 4755 /bin/busybox && rm /etc/group\nUSER nobody\n"
+    web.add("web", {"Dockerfile": DOCKERFILE.format(busybox=busybox, version="4") + more})
+    said(web.kharness("build", name))
+    lines = said(web.kharness("diff", name, "--all")).splitlines()
+    assert {"  + user nobody", "  + /link link", "  - /etc/group file", "  ~ /version: content"} <= set(lines)
+    assert "  ~ /bin/busybox: mode 0755 -> mode 4755" in lines
+    assert not [line for line in lines if "/etc/hosts" in line or "/proc" in line or "dockerenv" in line]
+    assert not [found for found in engine.containers(labels={"kharness.name": name}) if found.name != name]
+
+
 def test_a_way_back_that_fails_in_production_leaves_what_runs(web: Project, engine: Engine) -> None:
     name = web.name("web")
     tests = TESTS.replace('{"1\\n", "2\\n", "3\\n"}', '{"3\\n"}')

@@ -1,0 +1,42 @@
+"""`kharness diff`."""
+
+from __future__ import annotations
+
+import click
+
+from kharness.cli.opening import open_here, select, show
+from kharness.ops.imagediff import compare
+from kharness.plan.facts import short_id
+from kharness.report.difference import section
+
+MOST = 25
+"""Lines of a section, unless all are asked for."""
+
+
+@click.command()
+@click.argument("name")
+@click.option("--all", "everything", is_flag=True, help="Show every difference, not only the first of each kind.")
+def command(name: str, *, everything: bool) -> None:
+    """Show how :latest of NAME differs from what is :live.
+
+    Its configuration, packages, files and size; and whether production runs with other settings than there are now.
+
+    \b
+    Examples:
+      kharness diff filewatchdock
+      kharness diff filewatchdock --all
+    """
+    harness = open_here()
+    directory = select(harness, name)
+    found = compare(harness, directory)
+    most = None if everything else MOST
+    if found.settings:
+        click.echo("settings: production was launched with others than there are now")
+    if found.live.id == found.latest.id:
+        click.echo(f"image {short_id(found.live.id)} is :latest and :live")
+        return
+    click.echo(f":live {short_id(found.live.id)} -> :latest {short_id(found.latest.id)}")
+    click.echo(f"size: {found.live.size / 1e6:.1f} -> {found.latest.size / 1e6:.1f} MB")
+    show(section("configuration", found.configuration, most=most))
+    show(section("packages", found.packages, most=most))
+    show(section("files", found.files, most=most))

@@ -1,0 +1,166 @@
+"""Compare a container directory's images: what is live, and what would be."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import secrets
+import stat
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kharness.errors import EngineError, UsageError
+from kharness.ops.harness import Harness
+from kharness.ops.release import keyed
+from kharness.ops.subject import production_subject
+from kharness.plan import labels
+from kharness.plan.facts import ImageFacts
+from kharness.plan.imagediff import (
+    APK,
+    DPKG,
+    Difference,
+    FileEntry,
+    changes,
+    configuration_changes,
+    file_changes,
+    packages,
+)
+from kharness.plan.launch import plan_production_launch
+from kharness.plan.runspec import RunSpec
+from kharness.settings.catalog import ContainerDir
+
+KINDS = {
+    tarfile.DIRTYPE: "directory",
+    tarfile.SYMTYPE: "link",
+    tarfile.LNKTYPE: "file",
+    tarfile.CHRTYPE: "device",
+    tarfile.BLKTYPE: "device",
+    tarfile.FIFOTYPE: "fifo",
+}
+MADE = frozenset({".dockerenv", "etc/hostname", "etc/hosts", "etc/resolv.conf", "etc/mtab"})
+"""What an engine puts into every container."""
+CHUNK = 1 << 20
+MADE_BELOW = ("dev/", "proc/", "sys/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageDifference:
+    """How `:latest` differs from `:live`; `settings` says that production runs with others than there are now."""
+
+    live: ImageFacts
+    latest: ImageFacts
+    settings: bool
+    configuration: tuple[Difference, ...] = ()
+    packages: tuple[Difference, ...] = ()
+    files: tuple[Difference, ...] = ()
+
+
+def compare(harness: Harness, directory: ContainerDir) -> ImageDifference:
+    """Compare the images; raises `UsageError` where one is missing, `EngineError`."""
+    tags = harness.tags(directory.name)
+    live, latest = harness.engine.image(tags.live), harness.engine.image(tags.latest)
+    if live is None:
+        raise UsageError(f"{directory.name}: nothing is live yet")
+    if latest is None:
+        raise UsageError(f"{directory.name}: there is no {tags.latest}; 'kharness build {directory.name}' makes it")
+    settings = _settings_differ(harness, directory, live)
+    if live.id == latest.id:
+        return ImageDifference(live=live, latest=latest, settings=settings)
+    (before, old), (after, new) = (_contents(harness, directory.name, image) for image in (live, latest))
+    return ImageDifference(
+        live=live,
+        latest=latest,
+        settings=settings,
+        configuration=configuration_changes(live, latest),
+        packages=changes(packages(old), packages(new)),
+        files=file_changes(before, after),
+    )
+
+
+def _settings_differ(harness: Harness, directory: ContainerDir, live: ImageFacts) -> bool:
+    settings = harness.settings(directory)
+    running = harness.engine.container(settings.container_name or directory.name)
+    if running is None or labels.INPUTS not in running.labels:
+        return False
+    plan = keyed(plan_production_launch(production_subject(directory, settings, live), volume_root=harness.volume_root))
+    return running.labels[labels.INPUTS] != plan.spec.labels[labels.INPUTS]
+
+
+def _contents(harness: Harness, name: str, image: ImageFacts) -> tuple[dict[str, FileEntry], dict[str, str]]:
+    """Return every file of an image, and the texts of its package databases."""
+    spec = RunSpec(
+        name=f"kharness-diff-{secrets.token_hex(4)}",
+        image=image.id,
+        # Never started; an image without a command has to be told one.
+        command=("none",),
+        labels={labels.ROLE: labels.ROLE_TEST, labels.NAME: name, **harness.owner.labels()},
+    )
+    container = harness.engine.create(spec)
+    try:
+        return _read(harness.engine.export(container))
+    finally:
+        harness.engine.remove(container, force=True)
+
+
+def _read(stream: Iterator[bytes]) -> tuple[dict[str, FileEntry], dict[str, str]]:
+    files: dict[str, FileEntry] = {}
+    databases: dict[str, str] = {}
+    try:
+        with tarfile.open(fileobj=_Reader(stream), mode="r|") as archive:
+            for member in archive:
+                path = member.name.removeprefix("./").rstrip("/")
+                content = archive.extractfile(member) if member.isreg() else None
+                digest = hashlib.sha256()
+                kept = []
+                while content is not None and (chunk := content.read(CHUNK)):
+                    digest.update(chunk)
+                    kept += [chunk] if path in {DPKG, APK} else []
+                if kept:
+                    databases[path] = b"".join(kept).decode(errors="replace")
+                if path and path not in MADE and not path.startswith(MADE_BELOW):
+                    files[f"/{path}"] = _entry(member, digest.hexdigest(), files)
+    except tarfile.TarError as error:
+        raise EngineError(f"the engine's export cannot be read: {error}") from error
+    return files, databases
+
+
+def _entry(member: tarfile.TarInfo, digest: str, files: dict[str, FileEntry]) -> FileEntry:
+    if member.islnk():
+        # A hard link is the file that came before it under its first name.
+        first = files.get(f"/{member.linkname.removeprefix('./')}")
+        if first is not None:
+            return first
+    content = member.linkname if member.issym() else digest if member.isreg() else ""
+    return FileEntry(
+        kind=KINDS.get(member.type, "file"),
+        mode=stat.S_IMODE(member.mode),
+        owner=(member.uid, member.gid),
+        content=content,
+    )
+
+
+class _Reader(io.RawIOBase):
+    """A stream of chunks as a file."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = b""
+
+    def readable(self) -> bool:
+        """Return that it is."""
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Read so many bytes, or fewer at the end."""
+        parts = [self._rest]
+        length = len(self._rest)
+        while size < 0 or length < size:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                break
+            parts.append(chunk)
+            length += len(chunk)
+        whole = b"".join(parts)
+        self._rest = whole[size:] if size >= 0 else b""
+        return whole[:size] if size >= 0 else whole

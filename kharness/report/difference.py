@@ -1,0 +1,34 @@
+"""How two images differ, as lines for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from kharness.plan.imagediff import Difference
+from kharness.report.released import Line
+
+SIGNS = {"added": ("+", "good"), "removed": ("-", "bad"), "changed": ("~", "doubtful")}
+
+
+def section(title: str, found: Sequence[Difference], *, most: int | None) -> Iterator[Line]:
+    """Return a heading and a line for each difference, `most` of them; nothing where there are none."""
+    if not found:
+        return
+    yield Line(f"{title}: {len(found)}")
+    for difference in found[:most]:
+        yield _line(difference)
+    if most is not None and len(found) > most:
+        yield Line(f"  ... and {len(found) - most} more; --all shows them")
+
+
+def _line(difference: Difference) -> Line:
+    what, before, after = difference.what, difference.before, difference.after
+    if before is None:
+        sign, tone = SIGNS["added"]
+        return Line(f"  {sign} {what} {after}", tone)
+    if after is None:
+        sign, tone = SIGNS["removed"]
+        return Line(f"  {sign} {what} {before}", tone)
+    sign, tone = SIGNS["changed"]
+    said = before if before == after else f"{before} -> {after}"
+    return Line(f"  {sign} {what}: {said}", tone)
