@@ -93,6 +93,7 @@ def test_a_way_back_that_fails_in_production_leaves_what_runs(web: Project, engi
     web.add("web", {"test_web.py": tests})
     output = said(web.kharness("rollback", name), 1)
     assert "launched, but not fit: everything is as it was before" in output
+    assert "undone: the in-production tests ended with status 1:" in said(web.kharness("history", name))
     assert "test_it_serves_a_version" in output
     assert version(web, engine) == "3"
 

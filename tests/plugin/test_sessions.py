@@ -30,7 +30,7 @@ def test_ready_tests_an_instance_and_removes_it(web: Project, engine: Engine) ->
     result = web.pytest(f"containers/{web.name('web')}", "--ready")
     assert result.status == 0, result.output
     assert result.outcomes() == {"passed": 1, "deselected": 1}
-    assert f"{web.name('web')}: passed 1 tests" in result.output
+    assert f"{web.name('web')}: passed 1 test, image" in result.output
     assert live(web, engine) is None
     assert leftovers(web, engine) == []
 

@@ -31,7 +31,9 @@ import click
 from kharness.engine.api import Engine
 from kharness.engine.connect import connect
 from kharness.ops.recover import recover
+from kharness.ops.release import promote
 from kharness.plan.facts import ImageFacts
+from kharness.plan.operation import Evidence
 from kharness.settings.catalog import ContainerDir
 from tests.engine.daemons import PrivateDaemon, private_daemon
 from tests.ops.site import Site
@@ -39,6 +41,9 @@ from tests.rootfs import archive
 from tests.soak.proof import Proof
 from tests.soak.victim import KILLED, Place, Steps, run
 
+PROMOTION = 0.1
+"""Seconds that a promotion takes at the most, with the connection to the engine."""
+EVIDENCE = Evidence(session="soak", tests=1)
 SETTINGS = "restart: always\ninit: true\nstop_grace_period: 1s\nrelease: {verify_for: 0s}\n"
 
 
@@ -102,6 +107,14 @@ class Soak:
         self.proof.recover()
         self.proof.after_recovery(where, before=before, wanted=wanted.id)
 
+    def kill_promotion_after(self, seconds: float) -> None:
+        """Kill a promotion at a moment; production runs on, whatever becomes of the tags."""
+        wanted, before = self._wanted().id, self.proof.live() or ""
+        run(lambda: self._promote(wanted), kill_after=seconds)
+        self.proof.recover()
+        self.proof.after_promotion(f"a promotion, after {seconds:.3f} s", before=before, wanted=wanted)
+        promote(self._site.harness(), self._directory.name, before, EVIDENCE)
+
     def kill_daemon_at(self, place: Place, daemon: PrivateDaemon) -> None:
         """Kill the engine at a step of a release, and start it again."""
         wanted, before = self._wanted(), self.proof.live()
@@ -131,6 +144,9 @@ class Soak:
     def _launch(self, image: ImageFacts, steps: Steps | None) -> None:
         self._own(steps).launch(self._directory, image)
 
+    def _promote(self, image: str) -> None:
+        promote(self._own(None).harness(), self._directory.name, image, EVIDENCE)
+
     def _recover(self, steps: Steps | None) -> None:
         recover(self._own(steps).harness())
 
@@ -158,10 +174,13 @@ def every_step(soak: Soak) -> int:
 
 
 def random_moments(soak: Soak, kills: int, chance: random.Random) -> int:
-    """Kill releases, and one recovery in four, at random moments."""
+    """Kill launches, one promotion in five, and one recovery in four, at random moments."""
     for number in range(kills):
-        recovering = chance.uniform(0, soak.duration) if chance.random() < 0.25 else None
-        soak.kill_after(chance.uniform(0, soak.duration * 1.1), recovering=recovering)
+        if chance.random() < 0.2:
+            soak.kill_promotion_after(chance.uniform(0, PROMOTION))
+        else:
+            recovering = chance.uniform(0, soak.duration) if chance.random() < 0.25 else None
+            soak.kill_after(chance.uniform(0, soak.duration * 1.1), recovering=recovering)
         if (number + 1) % 50 == 0:
             click.echo(f"{number + 1} kills, {len(soak.proof.lost)} losses")
     return kills

@@ -57,6 +57,20 @@ class Proof:
             self.lost.append(f"{where}: the ledger's last entry is {last}, and live is {live}")
         self.seen["released" if live == wanted else "as before"] += 1
 
+    def after_promotion(self, where: str, *, before: str, wanted: str) -> None:
+        """Production runs what it ran; the tags were moved with an entry in the ledger, or not at all."""
+        found, live = self.production(), self.live()
+        if [(each.name, each.running, each.image_id) for each in found] != [(self.directory.name, True, before)]:
+            self.lost.append(f"{where}: production ran {before}, and there is {told(found)}")
+        if live not in {before, wanted}:
+            self.lost.append(f"{where}: live was {before}, should become {wanted}, and is {live}")
+        if left := self.site.harness().state.operations():
+            self.lost.append(f"{where}: {len(left)} still in the journal")
+        last = self.site.harness().state.releases(self.directory.name, 1)[0]
+        if live == wanted and (last.kind, last.image_id) != ("promote", live):
+            self.lost.append(f"{where}: the ledger's last entry is {last}, and live is {live}")
+        self.seen["promoted" if live == wanted else "not promoted"] += 1
+
     def recover(self) -> None:
         """Recover as the next command would."""
         recover(self.site.harness())

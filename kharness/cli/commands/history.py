@@ -41,11 +41,20 @@ def command(name: str | None, *, limit: int) -> None:
         row = _row(release)
         table.add_row(*(row[column] for column in columns))
     Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    for release in releases if chosen else ():
+        if release.note:
+            first, *rest = release.note.splitlines()
+            more = f" (and {len(rest)} more lines)" if rest else ""
+            click.echo(f"{_when(release)} {release.kind}: {first}{more}")
+
+
+def _when(release: Release) -> str:
+    return datetime.fromtimestamp(release.at, tz=UTC).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def _row(release: Release) -> dict[str, str]:
     return {
-        "when": datetime.fromtimestamp(release.at, tz=UTC).astimezone().strftime("%Y-%m-%d %H:%M"),
+        "when": _when(release),
         "container": release.name,
         "what": release.kind,
         "image": short_id(release.image_id),
