@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from kharness.engine.api import BuildRequest
-from kharness.errors import ConflictError, HostError, ImageMissingError, UsageError
+from kharness.errors import ConflictError, HostError, ImageMissingError, KharnessError, UsageError
 from kharness.host.base import Family, ensure_base
 from kharness.host.context import ContextEntry, content_digest, plan_context, stream
 from kharness.host.download import fetch
@@ -58,6 +58,22 @@ def bases_of(harness: Harness, directory: ContainerDir, settings: Settings) -> f
     names = [other.name for other in harness.catalog.directories if other.name != directory.name]
     found = (local_base(ref, repository=harness.host.repository, names=names) for ref in base_images(text, args=args))
     return frozenset(name for name in found if name)
+
+
+def is_base(harness: Harness, name: str, fleet: Mapping[str, Settings]) -> bool:
+    """Whether a directory is only built on, and never launched: nothing starts it with the host, and others need it.
+
+    `fleet` has its settings, and those of others as far as they are known.
+    """
+    if fleet[name].autostart is not None:
+        return False
+    for directory in harness.catalog.directories:
+        try:
+            if name in bases_of(harness, directory, fleet.get(directory.name, fleet[name])):
+                return True
+        except KharnessError:
+            continue
+    return False
 
 
 def build(

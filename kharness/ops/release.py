@@ -34,17 +34,17 @@ Verify = Callable[[], tuple[str, ...]]
 """Runs the in-production tests and returns the reasons that speak against the new instance."""
 
 
-def promote(harness: Harness, name: str, image: str, evidence: Evidence) -> Released:
+def promote(harness: Harness, name: str, image: str, evidence: Evidence, *, kind: Kind = Kind.PROMOTE) -> Released:
     """Move `:live` to an image and keep the old one as `:prev`; raises `KharnessError` where nothing was changed."""
-    done = _promote(harness, name, image, evidence)
+    done = _promote(harness, name, image, evidence, kind=kind)
     notify(harness, done)
     return done
 
 
-def _promote(harness: Harness, name: str, image: str, evidence: Evidence) -> Released:
+def _promote(harness: Harness, name: str, image: str, evidence: Evidence, *, kind: Kind) -> Released:
     with lock(harness.locks, f"release-{name}", timeout=LOCK_TIMEOUT):
         settle(harness, name)
-        operation = operation_of(harness, Kind.PROMOTE, name, image, evidence)
+        operation = operation_of(harness, kind, name, image, evidence)
         moves = plan_promotion(operation.tags, tested=image, live=operation.live)
         if not moves:
             return Released(name=name, kind="unchanged", image=image, previous=operation.live)

@@ -8,8 +8,9 @@ from functools import partial
 
 from kharness.errors import RefusedError, UsageError
 from kharness.host.commit import commit_of
+from kharness.ops.build import is_base
 from kharness.ops.harness import Harness
-from kharness.ops.release import Verify, launch
+from kharness.ops.release import Verify, launch, promote
 from kharness.ops.subject import production_subject
 from kharness.ops.verify import verify_in_place
 from kharness.plan import labels
@@ -80,12 +81,17 @@ def roll_back(
     """
     name = directory.name
     image = choose(harness, name, to)
-    subject = production_subject(directory, harness.settings(directory), image)
     digest = image.labels.get(labels.DIGEST, "")
+    evidence = Evidence(session="", tests=0, digest=digest, commit=commit_of(directory.path))
+    settings = harness.settings(directory)
+    if is_base(harness, name, {**harness.fleet()[0], name: settings}):
+        # As with --launch: what is only built on is never launched.
+        return promote(harness, name, image.id, evidence, kind=Kind.ROLLBACK)
+    subject = production_subject(directory, settings, image)
     return launch(
         harness,
         subject,
-        Evidence(session="", tests=0, digest=digest, commit=commit_of(directory.path)),
+        evidence,
         # It was live: the ledger is the evidence.
         in_prod_tests=1,
         verify=verify or partial(verify_in_place, harness, directory),

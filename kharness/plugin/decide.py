@@ -12,7 +12,7 @@ import pytest
 from kharness.errors import KharnessError
 from kharness.host.commit import commit_of
 from kharness.host.state import Verdict
-from kharness.ops.build import bases_of
+from kharness.ops.build import bases_of, is_base
 from kharness.ops.harness import Harness
 from kharness.ops.inputs import changes_since, inputs_now, tests_digest
 from kharness.ops.notify import notify
@@ -220,16 +220,7 @@ class Decider:
             return frozenset()
 
     def _is_base(self, name: str) -> bool:
-        """Whether it is only built on: launching a base means promoting it."""
-        if self.settings[name].autostart is not None:
-            return False
-        for directory in self.harness.catalog.directories:
-            try:
-                if name in bases_of(self.harness, directory, self.settings.get(directory.name, self.settings[name])):
-                    return True
-            except KharnessError:
-                continue
-        return False
+        return is_base(self.harness, name, self.settings)
 
     def _directory(self, name: str) -> ContainerDir:
         found = self.harness.catalog.get(name)

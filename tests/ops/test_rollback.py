@@ -109,3 +109,16 @@ def test_what_was_undone_was_never_live(running: Running) -> None:
     bad = exits(web)
     assert web.launch(bad).kind == "undone"
     assert bad.id not in {each.image for each in earlier(web.world.harness(), "web")}
+
+
+def test_what_is_only_built_on_goes_back_by_its_tags_alone(running: Running) -> None:
+    web, old = running
+    web.world.add("child", dockerfile="FROM ktools/web:live\n")
+    new = web.image("3")
+    web.launch(new)
+    before = web.snapshot().containers
+    done = back(web)
+    assert (done.kind, done.image) == ("promoted", old.id)
+    assert web.snapshot().live == old.id
+    assert web.snapshot().containers == before
+    assert ledger(web)[-1][0] == "rollback"
