@@ -12,6 +12,7 @@
     │   └── BuildError               a build step failed; carries the last lines
     ├── LaunchError              a container did not start or did not become ready
     ├── HostError                the host's file system or network refused
+    │   └── LockedError              somebody else is at it
     └── StateError               the state database cannot be used
 
 Edges (the command line and the plugin) catch `KharnessError` once and print it; its text is complete and needs no
@@ -95,6 +96,10 @@ class LaunchError(KharnessError):
 
 class HostError(KharnessError):
     """The host's file system, network or a program on it refused."""
+
+
+class LockedError(HostError):
+    """Somebody else holds a lock; the text says who."""
 
 
 class StateError(KharnessError):

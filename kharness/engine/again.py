@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from posixpath import normpath
 from typing import Any
 
 from kharness.engine.convert import SPECIAL_NETWORKS
@@ -16,10 +17,12 @@ def create_request(raw: Mapping[str, Any]) -> dict[str, Any]:
     config = dict(raw.get("Config") or {})
     host = dict(raw.get("HostConfig") or {})
     mounts = list(host.get("Mounts") or ())
-    said = {mount.get("Target") for mount in mounts}
+    binds = (bind.split(":")[1] for bind in host.get("Binds") or () if ":" in bind)
+    said = {normpath(target) for target in (*(mount.get("Target", "") for mount in mounts), *binds)}
+    declared = {normpath(path) for path in config.get("Volumes") or ()}
     for mount in raw.get("Mounts") or ():
-        target = mount.get("Destination")
-        if mount.get("Type") == "volume" and target in (config.get("Volumes") or {}) and target not in said:
+        target = normpath(mount.get("Destination", ""))
+        if mount.get("Type") == "volume" and target in declared - said:
             mounts.append({"Type": "volume", "Source": mount["Name"], "Target": target})
     networks = (raw.get("NetworkSettings") or {}).get("Networks") or {}
     endpoints = {name: _endpoint(raw, found) for name, found in networks.items() if name not in SPECIAL_NETWORKS}

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from kharness.errors import HostError
+from kharness.errors import HostError, LockedError
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*")
 _POLL = 0.02
@@ -27,8 +27,8 @@ _POLL = 0.02
 def lock(directory: Path, name: str, *, timeout: float) -> Iterator[None]:
     """Hold the lock of that name, waiting up to `timeout` seconds for another process or thread.
 
-    Raises `HostError`: `NAME is locked by pid N (command), since TIME`, or why the lock cannot be made. A lock is not
-    re-entrant: a thread that takes it twice waits for itself.
+    Raises `LockedError`: `NAME is locked by pid N (command), since TIME`, or `HostError`: why it cannot be made. A lock
+    is not re-entrant: a thread that takes it twice waits for itself.
     """
     if not _SAFE_NAME.fullmatch(name):
         raise HostError(f"{name!r}: should be a name that can be a file's, to be locked")
@@ -39,7 +39,7 @@ def lock(directory: Path, name: str, *, timeout: float) -> Iterator[None]:
         held = FileLock(path, thread_local=False)
         held.acquire(timeout=max(0.0, timeout), poll_interval=_POLL)
     except Timeout:
-        raise HostError(f"{name} is locked by {_read_holder(holder)}") from None
+        raise LockedError(f"{name} is locked by {_read_holder(holder)}") from None
     except (OSError, RuntimeError, NotImplementedError) as error:
         raise HostError(f"{path}: cannot be locked: {error}") from error
     try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import pwd
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 
@@ -19,9 +19,11 @@ from kharness.ops.harness import Harness
 from kharness.ops.putback import PutBack
 from kharness.ops.targets.engine import EngineTarget
 from kharness.plan.facts import short_id
-from kharness.plan.operation import Kind, Operation
+from kharness.plan.operation import Kind, Operation, Phase
 from kharness.plan.tags import TagMove, plan_revert
 
+IN_FLIGHT = 0.5
+"""Seconds; an engine goes on with a request whose sender is dead, and each takes a fraction of that, but for a stop."""
 CUT_SHORT = "the release was cut short, and undone later"
 
 
@@ -37,8 +39,11 @@ def carry_out(harness: Harness, operation: Operation, work: Callable[[], tuple[s
         if not reasons:
             harness.state.decide(operation.id, _entries(operation))
     except KharnessError as error:
-        return (str(error),)
+        return () if _is_kept(harness, operation) else (str(error),)
     except BaseException as error:
+        if _is_kept(harness, operation):
+            # It was decided, and the next command completes it.
+            raise
         for left in undo(harness, operation, note="interrupted", told=False):
             harness.report(operation.name, left)
             error.add_note(left)
@@ -46,19 +51,27 @@ def carry_out(harness: Harness, operation: Operation, work: Callable[[], tuple[s
     return reasons
 
 
+def _is_kept(harness: Harness, operation: Operation) -> bool:
+    try:
+        entries = harness.state.operations(operation.name)
+    except KharnessError:
+        return False
+    return any(entry.operation.id == operation.id and entry.phase is Phase.KEEP for entry in entries)
+
+
 def undo(
-    harness: Harness, operation: Operation, *, note: str, told: bool = True, in_flight: float = 0.0
+    harness: Harness, operation: Operation, *, note: str, told: bool = True, crashed: bool = False
 ) -> tuple[str, ...]:
     """Let everything be what it was before; returns what could not be done, each with what to do by hand.
 
     Then the operation stays in the journal, and the next command tries again. `note` goes into the ledger, unless the
-    operation is not worth an entry (`told` is False). `in_flight` are the seconds that the engine may still be at the
-    last request of a process that was killed: what it has done by then is undone as well.
+    operation is not worth an entry (`told` is False). Where the process that began it has `crashed`, the engine may
+    still be at its last request: what it has done a moment later is undone as well.
     """
-    left = _way_back(harness, operation).run()
-    if in_flight and not left:
-        time.sleep(in_flight)
-        left = _way_back(harness, operation).run()
+    left = _way_back(harness, operation, crashed=crashed).run()
+    if crashed and not left:
+        time.sleep(IN_FLIGHT)
+        left = _way_back(harness, operation, crashed=False).run()
     entries = [_entry(operation, "undone", note=note)] if told else []
     try:
         if left:
@@ -71,23 +84,35 @@ def undo(
     return left
 
 
+def end_undone(harness: Harness, operation: Operation, *, note: str) -> None:
+    """Let an operation leave the journal although not all of it could be undone."""
+    harness.state.end(operation.id, [_entry(operation, "undone", note=note)])
+
+
 def keep(harness: Harness, operation: Operation) -> tuple[str, ...]:
     """Complete what was decided and told: the image gets a name that stays, the old container goes.
 
     Returns what is left to do, as notes; then the operation stays in the journal, and the next command tries again.
     """
-    notes = []
-    if operation.image != operation.live:
-        try:
-            harness.engine.tag(operation.image, operation.tags.release(operation.at))
-        except KharnessError as error:
-            notes.append(f"the image {short_id(operation.image)} has no name that keeps it for a roll-back: {error}")
+    notes = list(_name_image(harness, operation))
     if operation.container:
         notes += EngineTarget(harness).keep(operation)
     with suppress(KharnessError):  # who finds it in the journal finds that nothing is left to do
         if not notes:
             harness.state.end(operation.id)
     return tuple(notes)
+
+
+def _name_image(harness: Harness, operation: Operation) -> Iterator[str]:
+    if operation.image == operation.live:
+        return
+    try:
+        if harness.engine.image(operation.image) is None:
+            harness.report(operation.name, f"the image {short_id(operation.image)} is gone already")
+        else:
+            harness.engine.tag(operation.image, operation.tags.release(operation.at))
+    except KharnessError as error:
+        yield f"the image {short_id(operation.image)} has no name that keeps it for a roll-back: {error}"
 
 
 def move_tags(harness: Harness, moves: Iterable[TagMove]) -> None:
@@ -99,13 +124,13 @@ def move_tags(harness: Harness, moves: Iterable[TagMove]) -> None:
             harness.engine.tag(move.image, move.ref)
 
 
-def _way_back(harness: Harness, operation: Operation) -> PutBack:
+def _way_back(harness: Harness, operation: Operation, *, crashed: bool) -> PutBack:
     back = PutBack()
     _untag(harness, operation, back)
     for path in operation.fresh:
         back.add(partial(remove_if_empty, path))
     if operation.container:
-        EngineTarget(harness).undo(operation, back)
+        EngineTarget(harness).undo(operation, back, crashed=crashed)
     return back
 
 
@@ -137,6 +162,8 @@ def _entries(operation: Operation) -> list[Entry]:
     match operation.kind:
         case Kind.PROMOTE:
             return [_entry(operation, promoted, note=note)]
+        case Kind.LAUNCH if not operation.container and operation.live == operation.image:
+            return []  # what ran already was looked at, and nothing was changed
         case Kind.LAUNCH if operation.live != operation.image:
             return [_entry(operation, promoted, note=note), _entry(operation, "launch")]
         case kind:

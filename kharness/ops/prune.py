@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kharness.errors import ConflictError
+from kharness.errors import ConflictError, KharnessError
 from kharness.host.locks import lock
 from kharness.ops.harness import Harness
 from kharness.ops.recover import settle
@@ -14,6 +15,7 @@ from kharness.plan.facts import ImageFacts, short_id
 from kharness.plan.retention import expired
 
 LOCK_TIMEOUT = 1.0
+DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,38 +27,61 @@ class Pruned:
     size: int
 
 
-def prune(harness: Harness, *, keep: int | None = None, dry_run: bool = False) -> tuple[Pruned, ...]:
+def prune(harness: Harness, *, keep: int | None = None, dry_run: bool = False) -> Iterator[Pruned]:
     """Remove what is older than the last `keep` releases of each container directory, and builds that nothing names.
 
-    `:latest`, `:live`, `:prev` and what a container uses stay. Raises `HostError` while a release is under way, and
-    `EngineError` where one was cut short and cannot be undone.
+    Yields what was removed, as it is. `:latest`, `:live`, `:prev`, what a container uses and what was built in the last
+    day stay. A directory with a release under way, or one that cannot be undone, is left alone, and reported.
     """
-    return tuple(_prune(harness, keep=keep or harness.host.keep_releases, dry_run=dry_run))
-
-
-def _prune(harness: Harness, *, keep: int, dry_run: bool) -> Iterator[Pruned]:
-    engine = harness.engine
     for directory in harness.catalog.directories:
-        name = directory.name
-        with lock(harness.locks, f"release-{name}", timeout=LOCK_TIMEOUT):
-            # What a release that was cut short goes back to may have no other name than the one in the journal.
-            settle(harness, name)
-            in_use = {container.image_id for container in engine.containers()}
-            beginning = f"{harness.host.repository}/{name}:"
-            found = {
-                tag.removeprefix(beginning): image
-                for image in engine.images()
-                for tag in image.tags
-                if tag.startswith(beginning)
-            }
-            for tag in expired({tag: image.id for tag, image in found.items()}, keep=keep, in_use=in_use):
+        try:
+            with lock(harness.locks, f"release-{directory.name}", timeout=LOCK_TIMEOUT):
                 if not dry_run:
-                    engine.untag(f"{beginning}{tag}")
-                yield Pruned(name=name, what=f"{name}:{tag}", size=found[tag].size)
-    in_use = {container.image_id for container in engine.containers()}
-    for image in engine.images(labels={labels.DIGEST: None}):
-        if not image.tags and image.id not in in_use and (dry_run or _removed(harness, image)):
-            yield Pruned(name=image.labels.get(labels.NAME, ""), what=f"image {short_id(image.id)}", size=image.size)
+                    # What a release that was cut short goes back to may have no other name than that in the journal.
+                    settle(harness, directory.name)
+                yield from _releases(harness, directory.name, keep=keep or harness.host.keep_releases, dry_run=dry_run)
+        except KharnessError as error:
+            harness.report(directory.name, f"left alone: {error}")
+    yield from _builds(harness, dry_run=dry_run)
+
+
+def _releases(harness: Harness, name: str, *, keep: int, dry_run: bool) -> Iterator[Pruned]:
+    beginning = f"{harness.host.repository}/{name}:"
+    found = {
+        tag.removeprefix(beginning): image
+        for image in harness.engine.images()
+        for tag in image.tags
+        if tag.startswith(beginning)
+    }
+    ids = {tag: image.id for tag, image in found.items()}
+    for tag in expired(ids, keep=keep, in_use=_in_use(harness)):
+        if not dry_run:
+            harness.engine.untag(f"{beginning}{tag}")
+        yield Pruned(name=name, what=f"{name}:{tag}", size=found[tag].size)
+
+
+def _builds(harness: Harness, *, dry_run: bool) -> Iterator[Pruned]:
+    in_use = _in_use(harness)
+    for image in harness.engine.images(labels={labels.DIGEST: None}):
+        name = image.labels.get(labels.NAME, "")
+        if image.tags or image.id in in_use or _is_recent(harness, name, image):
+            continue
+        if dry_run or _removed(harness, image):
+            yield Pruned(name=name, what=f"image {short_id(image.id)}", size=image.size)
+
+
+def _in_use(harness: Harness) -> frozenset[str]:
+    used = {container.image_id for container in harness.engine.containers()}
+    for entry in harness.state.operations():
+        operation = entry.operation
+        former = operation.former.image if operation.former else None
+        used |= {image for image in (operation.image, operation.live, operation.prev, former) if image}
+    return frozenset(used)
+
+
+def _is_recent(harness: Harness, name: str, image: ImageFacts) -> bool:
+    # A session may be testing it, and has no name for it once another one has built anew.
+    return any(time.time() - build.at < DAY for build in harness.state.builds(name) if build.image_id == image.id)
 
 
 def _removed(harness: Harness, image: ImageFacts) -> bool:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kharness.errors import EngineError, HostError
+from kharness.errors import EngineError, LockedError
 from kharness.host.locks import lock
+from kharness.host.state import Journaled
 from kharness.ops.harness import Harness
-from kharness.ops.journal import CUT_SHORT, keep, undo
+from kharness.ops.journal import CUT_SHORT, end_undone, keep, undo
 from kharness.ops.notify import notify
+from kharness.plan import labels
 from kharness.plan.operation import Operation, Phase, Released
-
-IN_FLIGHT = 0.5
-"""Seconds; an engine goes on with a request whose sender is dead, and each takes a fraction of that, but for a stop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
-    """What became of an operation; `left` is what could not be done, each with what to do by hand."""
+    """What became of an operation; `left` is what could not be done, each with what to do by hand.
+
+    `news` says that nobody was told of that before: a timer tries again every few minutes.
+    """
 
     operation: Operation
     kept: bool
     left: tuple[str, ...] = ()
+    news: bool = True
 
     @property
     def released(self) -> Released:
@@ -29,7 +32,7 @@ class Recovered:
         operation = self.operation
         return Released(
             name=operation.name,
-            kind="broken" if self.left and not self.kept else "recovered",
+            kind="broken" if self.left else "recovered",
             reasons=(str(self), *self.left),
             image=operation.image,
             previous=operation.live,
@@ -37,24 +40,24 @@ class Recovered:
 
     def __str__(self) -> str:
         done = "completed" if self.kept else "undone"
-        if self.left:
-            done = f"cannot be {done} yet"
-        return f"a {self.operation.kind} that was cut short is {done}"
+        how = f"cannot be {done} yet" if self.left else f"is {done}"
+        return f"a {self.operation.kind} that was cut short {how}"
 
 
 def recover(harness: Harness) -> tuple[Recovered, ...]:
-    """Take up every operation that nobody works on. Raises `StateError`."""
+    """Take up every operation that nobody works on. Raises `StateError`, and `HostError` where no lock can be had."""
     found: list[Recovered] = []
     for name in dict.fromkeys(entry.operation.name for entry in harness.state.operations()):
         before = len(found)
         try:
             with lock(harness.locks, f"release-{name}", timeout=0):
                 found += recover_locked(harness, name)
-            for recovered in found[before:]:
-                notify(harness, recovered.released)
-        except HostError:
+        except LockedError as error:
             # Whoever began it is at it, or somebody else takes it up.
-            continue
+            harness.report(name, f"a release is under way: {error}")
+        for recovered in found[before:]:
+            if recovered.news:
+                notify(harness, recovered.released)
     return tuple(found)
 
 
@@ -62,19 +65,43 @@ def recover_locked(harness: Harness, name: str) -> tuple[Recovered, ...]:
     """Take up a directory's operations; whoever calls holds its release lock."""
     found: list[Recovered] = []
     for entry in harness.state.operations(name):
+        operation = entry.operation
         if entry.phase is Phase.KEEP:
-            left = keep(harness, entry.operation)
-            found.append(Recovered(operation=entry.operation, kept=True, left=left))
+            left = keep(harness, operation)
         else:
-            left = undo(harness, entry.operation, note=entry.note or CUT_SHORT, in_flight=IN_FLIGHT)
-            found.append(Recovered(operation=entry.operation, kept=False, left=left))
-        harness.report(name, str(found[-1]))
+            left = undo(harness, operation, note=entry.note or CUT_SHORT, crashed=True)
+        found.append(
+            Recovered(operation=operation, kept=entry.phase is Phase.KEEP, left=left, news=_is_news(entry, left))
+        )
+        if found[-1].news:
+            harness.report(name, str(found[-1]))
+        if left and found[-1].news:
+            harness.state.doubt(operation.id, "\n".join((entry.note or CUT_SHORT, *left)))
     return tuple(found)
 
 
 def settle(harness: Harness, name: str) -> None:
-    """Let nothing of an earlier release be left before another one begins; raises `EngineError` where that fails."""
+    """Let nothing of an earlier release be left before another one begins; raises `EngineError` where that fails.
+
+    An old container that is there, under its name, and does not start any more is no reason: what begins replaces it.
+    """
     for recovered in recover_locked(harness, name):
-        if recovered.left and not recovered.kept:
+        if not recovered.left or recovered.kept:
+            continue
+        if not _only_stopped(harness, recovered.operation):
             said = f"{name}: an earlier release was cut short and cannot be undone yet"
             raise EngineError("\n".join((said, *recovered.left)))
+        end_undone(harness, recovered.operation, note="\n".join((CUT_SHORT, *recovered.left)))
+
+
+def _only_stopped(harness: Harness, operation: Operation) -> bool:
+    former = operation.former
+    if former is None or harness.engine.containers(labels={labels.RELEASE: operation.id}):
+        return False
+    found = harness.engine.container(former.name)
+    live = harness.engine.image(operation.tags.live)
+    return found is not None and found.id == former.id and (live.id if live else None) == operation.live
+
+
+def _is_news(entry: Journaled, left: tuple[str, ...]) -> bool:
+    return not left or any(each not in entry.note for each in left)

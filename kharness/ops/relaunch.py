@@ -22,16 +22,18 @@ from kharness.settings.catalog import ContainerDir
 def relaunch(harness: Harness, directory: ContainerDir) -> ContainerFacts:
     """Replace what runs; it comes back when the new one does not become ready. Raises `LaunchError`, `UsageError`."""
     name = directory.name
-    live = harness.engine.image(harness.tags(name).live)
-    if live is None:
-        raise UsageError(f"{name}: nothing is live yet; 'pytest {directory.path} --ready --promote' promotes an image")
-    subject = production_subject(directory, harness.settings(directory), live)
-    plan = keyed(plan_production_launch(subject, volume_root=harness.volume_root))
     target = EngineTarget(harness)
     with lock(harness.locks, f"release-{name}", timeout=LOCK_TIMEOUT):
+        # What is live is asked only now: until here another release may have been undone.
         settle(harness, name)
+        live = harness.engine.image(harness.tags(name).live)
+        if live is None:
+            advice = f"'pytest {directory.path} --ready --promote' promotes an image"
+            raise UsageError(f"{name}: nothing is live yet; {advice}")
+        subject = production_subject(directory, harness.settings(directory), live)
+        plan = keyed(plan_production_launch(subject, volume_root=harness.volume_root))
         operation = operation_of(harness, Kind.RELAUNCH, name, live.id, Evidence(session="", tests=0))
-        operation = replace(operation, **swap(harness, target, plan))
+        operation = replace(operation, **swap(harness, target, plan, of=name))
 
         def work() -> tuple[str, ...]:
             new = start(harness, target, operation, subject, plan)
@@ -43,7 +45,7 @@ def relaunch(harness: Harness, directory: ContainerDir) -> ContainerFacts:
             raise LaunchError("\n".join((*reasons, *left)))
         for note in keep(harness, operation):
             harness.report(name, note)
-    found = target.current(plan.spec.name)
+    found = target.current(plan.spec.name, of=name)
     if found is None:
         raise LaunchError(f"{plan.spec.name}: the new container vanished")
     return found

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from kharness.errors import EngineError, KharnessError, LaunchError, UsageError
+from kharness.errors import ConflictError, EngineError, KharnessError, LaunchError, UsageError
 from kharness.host.locks import lock
 from kharness.ops.harness import Harness
 from kharness.ops.journal import carry_out, keep, move_tags, undo
@@ -98,12 +98,18 @@ def _launch(
     target = EngineTarget(harness)
     with lock(harness.locks, f"release-{name}", timeout=LOCK_TIMEOUT):
         settle(harness, name)
-        current = target.current(plan.spec.name)
+        current = target.current(plan.spec.name, of=name)
         same = current is not None and _same(current, plan)
         operation = operation_of(harness, kind, name, image, evidence)
         if not same:
-            operation = replace(operation, **swap(harness, target, plan))
-        done = Released(name=name, kind="unchanged" if same else "launched", image=image, previous=operation.live)
+            operation = replace(operation, **swap(harness, target, plan, of=name))
+        done = Released(
+            name=name,
+            kind="unchanged" if same else "launched",
+            image=image,
+            previous=operation.live,
+            notes=() if same else _forgotten_volumes(subject),
+        )
         moves = plan_promotion(operation.tags, tested=image, live=operation.live)
 
         def work() -> tuple[str, ...]:
@@ -118,20 +124,23 @@ def _launch(
         reasons = carry_out(harness, operation, work)
         if reasons:
             return _undone(harness, operation, replace(done, kind="failing" if same else "undone", reasons=reasons))
-        return replace(done, notes=keep(harness, operation))
+        return replace(done, notes=(*done.notes, *keep(harness, operation)))
 
 
-def swap(harness: Harness, target: EngineTarget, plan: LaunchPlan) -> dict[str, Any]:
+def swap(harness: Harness, target: EngineTarget, plan: LaunchPlan, *, of: str) -> dict[str, Any]:
     """Return what an operation must know of the container that is replaced, and of what is made for the new one.
 
-    Raises `ConflictError` and `HostError` where a network or a mounted directory is missing.
+    Raises `ConflictError` and `HostError` where a network or a mounted directory is missing, or a name is not free.
     """
     name = plan.spec.name
     target.ensure_networks(plan)
-    current = target.current(name)
-    former = former_of(current, harness.engine.request_of(current.id)) if current else target.left_aside(plan)
+    current, elsewhere = target.current(name, of=of), target.elsewhere(plan, of=of)
+    if current is not None and elsewhere is not None:
+        raise ConflictError(f"{of}: runs as {current.name}, and {elsewhere.name} is there, too; remove one of them")
+    old = current or elsewhere
+    former = former_of(old, harness.engine.request_of(old.id)) if old else target.left_aside(plan, of=of)
     if former is not None and harness.engine.image(former.image) is None:
-        harness.report(name, "the image of the present container is gone: it can come back, but not be made again")
+        harness.report(of, "the image of the present container is gone: it can come back, but not be made again")
     fresh = tuple(map(str, missing_volumes(harness, plan.volumes)))
     return {"container": name, "former": former, "fresh": fresh}
 
@@ -143,6 +152,14 @@ def start(harness: Harness, target: EngineTarget, operation: Operation, subject:
         return target.replace(operation, subject, plan)
     except KharnessError as error:
         raise LaunchError(f"{plan.spec.name}: the new production container cannot start: {error}") from error
+
+
+def _forgotten_volumes(subject: Subject) -> tuple[str, ...]:
+    said = {volume.target for volume in subject.settings.volumes}
+    forgotten = [path for path in subject.image.volumes if path.rstrip("/") not in said]
+    if not forgotten:
+        return ()
+    return (f"the image keeps data in {', '.join(forgotten)}, which no volume names: a release begins with empty ones",)
 
 
 def keyed(plan: LaunchPlan) -> LaunchPlan:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from kharness.errors import RefusedError, UsageError
-from kharness.host.commit import commit_of
 from kharness.ops.build import is_base
 from kharness.ops.harness import Harness
 from kharness.ops.release import Verify, launch, promote
@@ -58,6 +57,11 @@ def choose(harness: Harness, name: str, to: str | None) -> ImageFacts:
             raise UsageError(f"{name}: there is no image {name}:{to}; {_told(harness, name)}")
         return tagged
     known = earlier(harness, name)
+    last = next(iter(harness.state.releases(name, 1)), None)
+    if to is None and last is not None and last.kind == Kind.ROLLBACK:
+        # Once more would be forward again, to what one has just left.
+        again = "the last release was a roll-back already; say with --to where to"
+        raise UsageError(f"{name}: {again}; {_told(harness, name)}")
     wanted = to.removeprefix("sha256:") if to else ""
     if to is not None and len(wanted) < SHORTEST:
         raise UsageError(f"{name}: {to!r} should be at least {SHORTEST} digits of an image's id, or a tag {RELEASE}...")
@@ -81,8 +85,7 @@ def roll_back(
     """
     name = directory.name
     image = choose(harness, name, to)
-    digest = image.labels.get(labels.DIGEST, "")
-    evidence = Evidence(session="", tests=0, digest=digest, commit=commit_of(directory.path))
+    evidence = _evidence(harness, name, image)
     settings = harness.settings(directory)
     if is_base(harness, name, {**harness.fleet()[0], name: settings}):
         # As with --launch: what is only built on is never launched.
@@ -96,6 +99,18 @@ def roll_back(
         in_prod_tests=1,
         verify=verify or partial(verify_in_place, harness, directory),
         kind=Kind.ROLLBACK,
+    )
+
+
+def _evidence(harness: Harness, name: str, image: ImageFacts) -> Evidence:
+    # What is known of the image, not of the sources as they are now.
+    releases = harness.state.releases(name, limit=1000)
+    first = next((release for release in releases if release.image_id == image.id and release.commit), None)
+    return Evidence(
+        session="",
+        tests=0,
+        digest=image.labels.get(labels.DIGEST, ""),
+        commit=(first.commit or "") if first else "",
     )
 
 

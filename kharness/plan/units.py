@@ -18,7 +18,7 @@ def units(command: Sequence[str], *, directory: PurePosixPath, environment: Mapp
     """Return file names and texts. `command` runs kharness, `directory` is where, `environment` what it reads."""
     run = " ".join(map(_word, command))
     where = [f"WorkingDirectory={_value(str(directory))}"]
-    where += [f"Environment={_word(f'{name}={value}')}" for name, value in sorted(environment.items())]
+    where += [f"Environment={_quoted(f'{name}={value}')}" for name, value in sorted(environment.items())]
     return {
         RECOVER: _unit(
             Unit={
@@ -59,8 +59,13 @@ def _value(text: str) -> str:
 
 
 def _word(text: str) -> str:
-    # systemd splits at spaces, and reads backslashes, percent signs and dollar signs.
+    # In a command line a dollar sign means a variable; elsewhere it means itself, systemd.exec(5).
+    return _quoted(text).replace("$", "$$")
+
+
+def _quoted(text: str) -> str:
+    # systemd splits at spaces, and reads backslashes, quotes and percent signs.
     if _PLAIN.fullmatch(text):
         return text
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$").replace("\n", "\\n")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("\n", "\\n")
     return f'"{escaped}"'

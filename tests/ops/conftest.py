@@ -15,7 +15,7 @@ from tests.ops.world import World
 def at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine in memory has nothing in flight."""
     if "engine" not in request.fixturenames:
-        monkeypatch.setattr("kharness.ops.recover.IN_FLIGHT", 0.0)
+        monkeypatch.setattr("kharness.ops.journal.IN_FLIGHT", 0.0)
 
 
 @dataclass

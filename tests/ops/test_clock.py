@@ -40,7 +40,7 @@ def test_releases_roll_backs_recoveries_and_prunings_go_by_their_order(running: 
     left_in_the_middle(web, web.image("4"))
     assert len(recover(web.world.harness())) == 1
     assert web.snapshot().live == new.id
-    prune(web.world.harness(), keep=1)
+    tuple(prune(web.world.harness(), keep=1))
     assert web.engine.image(old.id) is not None
     done = roll_back(web.world.harness(), web.world.directory("web"), verify=lambda: ())
     assert (done.kind, done.image) == ("launched", old.id)

@@ -97,7 +97,7 @@ class Releases(RuleBasedStateMachine):
             with suppress(KharnessError):
                 self.web.engine.untag(f"built/web:{version}")
         with suppress(KharnessError):
-            prune(self.web.world.harness(), keep=keep)
+            tuple(prune(self.web.world.harness(), keep=keep))
 
     @rule()
     def stopped_containers_are_pruned_by_somebody(self) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from kharness.errors import HostError
+from kharness.errors import EngineError
 from kharness.host.locks import lock
 from kharness.ops.prune import prune
 from kharness.ops.rollback import earlier
 from kharness.plan.facts import ImageFacts
 from tests.ops.releases import Production
+from tests.ops.test_recover import left_in_the_middle
 
 
 @pytest.fixture
@@ -27,23 +30,23 @@ def here(web: Production, images: list[ImageFacts]) -> list[int]:
 
 def test_the_last_releases_stay_and_the_rest_goes(released: tuple[Production, list[ImageFacts]]) -> None:
     web, images = released
-    found = prune(web.world.harness(), keep=3)
+    found = tuple(prune(web.world.harness(), keep=3))
     assert here(web, images) == [3, 4, 5]
     assert len(found) == 3
     assert all(pruned.what.startswith("web:release-") for pruned in found)
     assert [each.here for each in earlier(web.world.harness(), "web")] == [True, True, False, False, False]
-    assert prune(web.world.harness(), keep=3) == ()
+    assert tuple(prune(web.world.harness(), keep=3)) == ()
 
 
 def test_a_dry_run_removes_nothing(released: tuple[Production, list[ImageFacts]]) -> None:
     web, images = released
-    assert len(prune(web.world.harness(), keep=1, dry_run=True)) == 4
+    assert len(tuple(prune(web.world.harness(), keep=1, dry_run=True))) == 4
     assert len(here(web, images)) == 6
 
 
 def test_what_ran_before_stays_however_few_are_kept(released: tuple[Production, list[ImageFacts]]) -> None:
     web, images = released
-    prune(web.world.harness(), keep=1)
+    assert len(tuple(prune(web.world.harness(), keep=1))) == 4
     assert here(web, images) == [4, 5]
 
 
@@ -63,8 +66,32 @@ def test_builds_that_nothing_names_go_and_other_peoples_images_stay(web: Product
     ]
 
 
-def test_nothing_is_taken_from_under_a_release(released: tuple[Production, list[ImageFacts]]) -> None:
+def test_a_directory_with_a_release_under_way_is_left_alone_and_the_others_are_not(
+    released: tuple[Production, list[ImageFacts]],
+) -> None:
     web, images = released
-    with lock(web.world.harness().locks, "release-web", timeout=0), pytest.raises(HostError, match="is locked by"):
-        prune(web.world.harness(), keep=1)
+    web.world.add("abc", "image: nginx:1")
+    for minute in (0, 1):
+        made = web.engine.put_image(f"ktools/abc:release-20260501-12000{minute}-000")
+    with lock(web.world.harness().locks, "release-web", timeout=0):
+        found = tuple(prune(web.world.harness(), keep=1))
+    assert [pruned.what for pruned in found] == ["abc:release-20260501-120000-000"]
+    assert web.engine.image(made.id) is not None
     assert len(here(web, images)) == 6
+    assert any("web: left alone: release-web is locked by" in text for text in web.world.told)
+
+
+def test_what_was_built_today_stays_for_the_session_that_tests_it(web: Production) -> None:
+    ours = web.engine.put_image("ktools/web:latest", labels={"kharness.digest": "d", "kharness.name": "web"})
+    web.world.harness().state.record_build(name="web", image_id=ours.id, digest="d", base="", at=time.time())
+    web.engine.put_image("ktools/web:latest", labels={"kharness.digest": "e", "kharness.name": "web"})
+    assert tuple(prune(web.world.harness())) == ()
+    assert web.engine.image(ours.id) is not None
+
+
+def test_what_the_journal_goes_back_to_stays(running: tuple[Production, ImageFacts]) -> None:
+    web, old = running
+    left_in_the_middle(web, web.image("3"))
+    web.engine.fail_on["remove"] = EngineError("busy")
+    assert not [pruned for pruned in prune(web.world.harness(), keep=1) if web.engine.image(old.id) is None]
+    assert web.engine.image(old.id) is not None

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kharness.errors import EngineError
 from kharness.host.locks import lock
 from kharness.host.state import State
-from kharness.ops.recover import recover
+from kharness.ops.recover import recover, settle
 from kharness.ops.release import promote
 from kharness.plan.facts import ImageFacts
 from kharness.plan.operation import Operation, Phase
@@ -191,6 +192,7 @@ def test_what_somebody_works_on_is_not_recovered(running: tuple[Production, Imag
     during = web.snapshot()
     with lock(web.world.harness().locks, "release-web", timeout=0):
         assert recover(web.world.harness()) == ()
+    assert any("web: a release is under way: release-web is locked by pid" in text for text in web.world.told)
     assert web.snapshot() == during
     assert len(recover(web.world.harness())) == 1
 
@@ -206,7 +208,7 @@ def test_an_old_container_that_somebody_pruned_is_made_again(running: tuple[Prod
     assert next(iter(web.engine.boxes.values())).image.id == old.id
 
 
-def test_an_old_container_that_can_neither_come_back_nor_be_made_again_stays_in_the_journal(
+def test_an_old_container_that_can_neither_come_back_nor_be_made_again_blocks_nothing(
     running: tuple[Production, ImageFacts],
 ) -> None:
     web, old = running
@@ -216,12 +218,76 @@ def test_an_old_container_that_can_neither_come_back_nor_be_made_again_stays_in_
     assert found is not None
     for tag in found.tags:
         web.engine.untag(tag)
-    assert web.engine.image(old.id) is None
     (recovered,) = recover(web.world.harness())
-    assert "there is no image" in "\n".join(recovered.left)
+    assert recovered.left == ()
+    assert "THE OLD CONTAINER web IS GONE, and so is its image" in "\n".join(web.world.told)
+    assert web.launch(web.image("4")).kind == "launched"
+
+
+def test_an_old_container_that_does_not_start_any_more_is_replaced_by_the_next_release(
+    running: tuple[Production, ImageFacts],
+) -> None:
+    web, _ = running
+    left_in_the_middle(web, web.image("3"))
+    web.engine.fail_on["start"] = EngineError("port 8080 is in use")
+    (recovered,) = recover(web.world.harness())
+    assert "port 8080 is in use" in recovered.left[0]
+    assert recovered.news
+    (again,) = recover(web.world.harness())
+    assert not again.news
+    assert len(web.world.harness().state.operations()) == 1
+    settle(web.world.harness(), "web")
+    assert web.world.harness().state.operations() == ()
+    assert "port 8080 is in use" in ledger(web)[-1][3]
+    del web.engine.fail_on["start"]
+    assert web.launch(web.image("4")).kind == "launched"
+    assert len(web.engine.boxes) == 1
+
+
+def test_what_cannot_be_undone_for_another_reason_stands_in_the_way(running: tuple[Production, ImageFacts]) -> None:
+    web, _ = running
+    left_in_the_middle(web, web.image("3"))
+    web.engine.fail_on["remove"] = EngineError("busy")
     with pytest.raises(EngineError, match="an earlier release was cut short and cannot be undone yet"):
         web.launch(web.image("4"))
-    assert len(web.world.harness().state.operations()) == 1
+
+
+def test_a_decision_that_an_interrupt_follows_stays_a_decision(
+    running: tuple[Production, ImageFacts], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web, _ = running
+    new = web.image("3")
+    real = State.decide
+
+    def decide(*args: Any) -> None:
+        real(*args)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(State, "decide", decide)
+        with pytest.raises(KeyboardInterrupt):
+            web.launch(new)
+    recover(web.world.harness())
+    assert web.snapshot().live == new.id
+    assert [row[0] for row in ledger(web)][-2:] == ["promote", "launch"]
+    (found,) = web.snapshot().containers
+    assert found[:3] == ("web", new.id, "running")
+
+
+def test_a_promoted_image_that_somebody_pruned_leaves_the_journal(running: tuple[Production, ImageFacts]) -> None:
+    web, _ = running
+    new = web.image("3")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        death = Death(web, monkeypatch, number=3, when="after")
+        with suppress(Killed):
+            promote(web.world.harness(), "web", new.id, EVIDENCE)
+        death.over()
+    assert death.at == "after decide"
+    for tag in ("ktools/web:live", "built/web:3"):
+        web.engine.untag(tag)
+    (recovered,) = recover(web.world.harness())
+    assert (recovered.kept, recovered.left) == (True, ())
+    assert web.world.harness().state.operations() == ()
 
 
 def test_a_tag_that_a_person_moved_meanwhile_is_left_alone(running: tuple[Production, ImageFacts]) -> None:

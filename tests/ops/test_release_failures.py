@@ -95,7 +95,7 @@ def test_an_interrupt_at_any_call_leaves_production_as_it_was_or_launched(attemp
         with pytest.raises(KeyboardInterrupt):
             web.launch(good)
         web.heal()
-        if failed == ["remove web.old"] or ":release-" in failed[0]:
+        if (released := web.world.harness().state.releases("web", 1)) and released[0].image_id == good.id:
             # It was decided by then.
             assert web.snapshot().live == good.id
             recover(web.world.harness())
@@ -221,7 +221,7 @@ def test_a_promotion_of_which_a_call_fails_moves_no_tag(attempts: Attempts) -> N
         assert "flaky" in told(found)
         if isinstance(found, Released):
             assert "has no name that keeps it for a roll-back" in told(found)
-            assert ":release-" in failed[0]
+            assert ":release-" in failed[0] or failed[0].startswith("image ")
         else:
             assert web.snapshot() == before
 

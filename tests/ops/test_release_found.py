@@ -5,10 +5,15 @@ from __future__ import annotations
 import pytest
 
 from kharness.errors import ConflictError
+from kharness.ops.relaunch import relaunch
+from kharness.ops.release import launch
 from kharness.plan.facts import ExecResult, ImageFacts
 from kharness.plan.runspec import RunSpec
 from kharness.testing import Call
-from tests.ops.releases import SETTINGS, Production, exits, ledger
+from tests.ops.releases import EVIDENCE, SETTINGS, Production, exits, ledger
+from tests.ops.test_recover import left_in_the_middle
+
+OURS = {"kharness.role": "production", "kharness.name": "web"}
 
 
 def test_unchanged_production_is_verified_and_not_replaced(running: tuple[Production, ImageFacts]) -> None:
@@ -120,15 +125,57 @@ def test_what_a_killed_launch_left_aside_comes_back_when_the_next_one_fails(
 def test_a_candidate_that_a_killed_launch_left_is_removed(running: tuple[Production, ImageFacts]) -> None:
     web, _ = running
     new = web.image("3")
-    web.engine.create(RunSpec(name="web.new", image=new.id, labels={"kharness.role": "production"}))
+    web.engine.create(RunSpec(name="web.new", image=new.id, labels=OURS))
     assert web.launch(new).kind == "launched"
     assert len(web.engine.boxes) == 1
 
 
-def test_a_foreign_container_in_the_candidates_place_is_not_removed(running: tuple[Production, ImageFacts]) -> None:
+@pytest.mark.parametrize("name", ["web.new", "web.old"])
+@pytest.mark.parametrize("labels", [{}, {"kharness.role": "production", "kharness.name": "web.other"}])
+def test_a_strangers_container_in_a_place_that_is_needed_is_neither_removed_nor_taken_over(
+    running: tuple[Production, ImageFacts], name: str, labels: dict[str, str]
+) -> None:
     web, old = running
-    foreign = web.engine.create(RunSpec(name="web.new", image=old.id))
+    web.engine.start(web.engine.create(RunSpec(name=name, image=old.id, labels=labels)))
     before = web.snapshot()
-    assert "the name is in use" in web.launch(web.image("3")).reasons[0]
+    with pytest.raises(ConflictError, match="is left alone; rename it"):
+        web.launch(web.image("3"))
     assert web.snapshot() == before
-    assert foreign in web.engine.boxes
+    assert web.changes()[2:] == ()
+
+
+def test_another_directorys_production_under_a_shared_name_is_left_alone(
+    running: tuple[Production, ImageFacts],
+) -> None:
+    web, _ = running
+    web.world.add("api", "container_name: web\n")
+    image = web.engine.put_image("built/api:1", files={"/etc/passwd": b"", "/etc/group": b""})
+    before = web.snapshot()
+    subject = web.world.subject("api", image)
+    with pytest.raises(ConflictError, match="belongs to web, and is left alone"):
+        launch(web.world.harness(), subject, EVIDENCE, in_prod_tests=1, verify=lambda: ())
+    assert web.snapshot() == before
+
+
+def test_a_container_name_that_changed_replaces_the_container_of_the_old_name(
+    running: tuple[Production, ImageFacts],
+) -> None:
+    web, _ = running
+    web.world.add("web", f"{SETTINGS}    container_name: site\n")
+    before = web.snapshot()
+    assert web.launch(web.image("3"), verify=lambda: ("it is broken",)).kind == "undone"
+    assert web.snapshot() == before
+    new = web.image("4")
+    assert web.launch(new).kind == "launched"
+    assert {box.name for box in web.engine.boxes.values()} == {"site"}
+    assert not web.together
+
+
+def test_a_relaunch_asks_what_is_live_after_what_was_cut_short_is_undone(
+    running: tuple[Production, ImageFacts],
+) -> None:
+    web, old = running
+    left_in_the_middle(web, web.image("3"))
+    found = relaunch(web.world.harness(), web.world.directory("web"))
+    assert found.image_id == old.id
+    assert web.snapshot().live == old.id

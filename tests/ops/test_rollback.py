@@ -38,12 +38,22 @@ def test_the_image_that_was_live_before_is_launched_again_and_becomes_live(runni
     assert ledger(web)[-1][:3] == ("rollback", old.id, new.id)
 
 
-def test_twice_back_is_where_one_was(running: Running) -> None:
+def test_a_second_way_back_must_say_where_to(running: Running) -> None:
     web, old = running
     new = web.image("3")
     web.launch(new)
     assert back(web).image == old.id
-    assert back(web).image == new.id
+    with pytest.raises(UsageError, match=r"the last release was a roll-back already; say with --to where to; .*still"):
+        back(web)
+    assert back(web, new.id).image == new.id
+
+
+def test_the_ledger_knows_the_image_and_not_the_sources_as_they_are_now(running: Running) -> None:
+    web, _ = running
+    web.launch(web.image("3"))
+    back(web)
+    row = web.world.harness().state.releases("web")[0]
+    assert (row.kind, row.commit) == ("rollback", "c1")
 
 
 @pytest.mark.parametrize("digits", [4, 12, 64])

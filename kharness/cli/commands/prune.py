@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kharness.cli.opening import open_to_act
+from kharness.cli.opening import open_here, open_to_act
 from kharness.ops.prune import prune
 
 
@@ -22,8 +22,10 @@ def command(*, keep: int | None, dry_run: bool) -> None:
       kharness prune --dry-run
       kharness prune --keep 3
     """
-    found = prune(open_to_act(), keep=keep, dry_run=dry_run)
-    for pruned in found:
+    harness = open_here() if dry_run else open_to_act()
+    nothing = True
+    for pruned in prune(harness, keep=keep, dry_run=dry_run):
         click.echo(f"{'would remove' if dry_run else 'removed'} {pruned.what} ({pruned.size / 1e6:.0f} MB)")
-    if not found:
+        nothing = False
+    if nothing:
         click.echo("nothing to remove")

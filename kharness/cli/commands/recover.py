@@ -32,7 +32,7 @@ def command(*, anew: bool) -> None:
     for recovered in found:
         for left in recovered.left:
             click.echo(f"{recovered.operation.name}: {left}", err=True)
-    if not found and not anew:
+    if not found and not anew and not harness.state.operations():
         click.echo("nothing to recover")
     sys.exit(1 if any(recovered.left and not recovered.kept for recovered in found) else 0)
 

@@ -13,7 +13,7 @@ from kharness.cli.opening import project_of, tell
 from kharness.host.systemd import DIRECTORY, install_units, problems_of, remove_units, systemctl
 from kharness.plan.units import ENABLED, units
 
-KEPT = ("KHARNESS_", "KTOOLS_D_", "DOCKER_HOST", "DOCKER_CONTEXT")
+KEPT = ("KHARNESS_", "KTOOLS_D_", "DOCKER_", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME")
 """What the units keep of the environment: where things are, not how one session was to be."""
 
 where = click.option(
@@ -52,7 +52,9 @@ def install(to: Path) -> None:
         click.echo(f"wrote {to / name}")
     for problem in problems_of([to / name for name in written]):
         tell("systemd", problem)
-    if to == DIRECTORY and systemctl("daemon-reload") and systemctl("enable", "--now", *ENABLED):
+    if to == DIRECTORY and systemctl("daemon-reload") and systemctl("enable", *ENABLED):
+        # Not waited for: a whole fleet may have to start.
+        systemctl("start", "--no-block", *ENABLED)
         click.echo(f"enabled {', '.join(ENABLED)}")
     elif to == DIRECTORY:
         tell("", "systemd does not run here: the units are there, and nothing starts them")

@@ -13,10 +13,10 @@ from kharness.plan.operation import Operation
 class Target(Protocol):
     """Runs production instances. What it does for an operation can be undone or kept by another process."""
 
-    def current(self, name: str) -> ContainerFacts | None:
+    def current(self, name: str, *, of: str) -> ContainerFacts | None:
         """Return the production container of that name, stopped or not.
 
-        Raises `ConflictError` when what has the name is not kharness's.
+        Raises `ConflictError` when what has the name is not the production of the container directory `of`.
         """
 
     def replace(self, operation: Operation, subject: Subject, plan: LaunchPlan) -> str:
@@ -25,8 +25,9 @@ class Target(Protocol):
     def keep(self, operation: Operation) -> tuple[str, ...]:
         """Decide for the new one: the old one is removed. Returns what is left to do, as notes."""
 
-    def undo(self, operation: Operation, back: PutBack) -> None:
+    def undo(self, operation: Operation, back: PutBack, *, crashed: bool) -> None:
         """Add the steps after which the new one is gone and the old one is what it was.
 
-        Each looks first, and does nothing where nothing is to do.
+        Each looks first, and does nothing where nothing is to do. `crashed`: the last request of a process that is
+        dead may still be under way.
         """

@@ -37,15 +37,26 @@ class EngineTarget:
         self._harness = harness
         self._engine = harness.engine
 
-    def current(self, name: str) -> ContainerFacts | None:
-        """Return the production container of that name; `ConflictError` when kharness did not make it."""
+    def current(self, name: str, *, of: str) -> ContainerFacts | None:
+        """Return the production container of that name; `ConflictError` when it is not the directory's own.
+
+        So is whatever has one of the two names that are needed while it is replaced.
+        """
         found = self._engine.container(name)
-        if found is not None and not _is_production(found):
-            raise ConflictError(
-                f"{name}: a container of that name was not made by kharness, and is left alone; "
-                f"rename it ('docker rename {name} {name}-other') or set 'container_name'"
-            )
+        for each in (found, self._engine.container(f"{name}{ASIDE}"), self._engine.container(f"{name}{WAITING}")):
+            if each is not None and not _is_production(each, of):
+                raise ConflictError(_strange(each, name))
         return found
+
+    def elsewhere(self, plan: LaunchPlan, *, of: str) -> ContainerFacts | None:
+        """Return the directory's production container under another name, `container_name` having been changed."""
+        ours = {plan.spec.name, f"{plan.spec.name}{ASIDE}", f"{plan.spec.name}{WAITING}"}
+        owned = {labels.ROLE: labels.ROLE_PRODUCTION, labels.NAME: of}
+        found = [each for each in self._engine.containers(labels=owned) if each.name not in ours]
+        if len(found) > 1:
+            names = ", ".join(sorted(each.name for each in found))
+            raise ConflictError(f"{of}: several production containers of it are there: {names}; remove all but one")
+        return self._engine.container(found[0].id) if found else None
 
     def replace(self, operation: Operation, subject: Subject, plan: LaunchPlan) -> str:
         """Put the old one aside, start the new one and return its id."""
@@ -53,7 +64,7 @@ class EngineTarget:
         new = self._create(operation, plan)
         give(self._harness, subject, new, _writable(operation, plan))
         if operation.former is not None:
-            self._put_aside(operation.former, f"{operation.container}{ASIDE}")
+            self._put_aside(operation, operation.former)
         self._engine.rename(new, operation.container)
         self._engine.start(new)
         return new
@@ -69,24 +80,24 @@ class EngineTarget:
             return (f"the old container {aside} is stopped and still there: {error}; by hand: docker rm {aside}",)
         return ()
 
-    def undo(self, operation: Operation, back: PutBack) -> None:
+    def undo(self, operation: Operation, back: PutBack, *, crashed: bool) -> None:
         """Add the steps after which the new one is gone and the old one is what it was."""
         name, former = operation.container, operation.former
         if former is not None:
             short = former.id[:SHORT]
             back.add(
-                partial(self._set_restart, former),
+                partial(self._set_restart, operation, former),
                 failed=f"{name}: the old container may lack its restart policy",
                 by_hand=f"docker update --restart {_policy(former)} {short}",
             )
             if former.was_up:
                 back.add(
-                    partial(self._start_again, operation, former),
+                    partial(self._start_again, operation, former, crashed=crashed),
                     failed=f"{name}: the old container may not run",
                     by_hand=f"docker start {short}",
                 )
             back.add(
-                partial(self._name_again, former),
+                partial(self._name_again, operation, former),
                 failed=f"{name}: the old container may have another name",
                 by_hand=f"docker rename {short} {former.name}",
             )
@@ -100,12 +111,15 @@ class EngineTarget:
     def _made_by(self, operation: Operation) -> tuple[ContainerFacts, ...]:
         return self._engine.containers(labels={labels.RELEASE: operation.id})
 
-    def _former(self, former: Former) -> ContainerFacts:
+    def _former(self, operation: Operation, former: Former) -> ContainerFacts | None:
         # Somebody who pruned stopped containers took it; then it was made again, under its name.
         found = self._engine.container(former.id) or self._engine.container(former.name)
-        if found is None or not _is_production(found):
-            raise LaunchError(f"the old container {former.name} is gone")
-        return found
+        if found is not None and _is_production(found, operation.name):
+            return found
+        if self._engine.image(former.image) is None:
+            # Nobody can do anything about that; what has this step's place is said once, when it is named again.
+            return None
+        raise LaunchError(f"the old container {former.name} is gone")
 
     def _remove_new(self, operation: Operation) -> None:
         for new in self._made_by(operation):
@@ -120,64 +134,73 @@ class EngineTarget:
 
     def _create(self, operation: Operation, plan: LaunchPlan) -> str:
         waiting = f"{operation.container}{WAITING}"
-        self._remove_leftover(waiting)
+        self._remove_leftover(waiting, of=operation.name)
         said = {**plan.spec.labels, labels.RELEASE: operation.id}
         return self._engine.create(replace(plan.spec, name=waiting, labels=said))
 
-    def _remove_leftover(self, name: str) -> None:
+    def _remove_leftover(self, name: str, *, of: str) -> None:
         leftover = self._engine.container(name)
-        if leftover is not None and _is_production(leftover):
+        if leftover is not None and _is_production(leftover, of):
             self._engine.remove(leftover.id, force=True, volumes=True)
 
-    def left_aside(self, plan: LaunchPlan) -> Former | None:
+    def left_aside(self, plan: LaunchPlan, *, of: str) -> Former | None:
         """Return the old container that a release left under its other name, where the journal does not know of it.
 
         What it was is not known any more: it ran, as production does.
         """
         aside = self._engine.container(f"{plan.spec.name}{ASIDE}")
-        if aside is None or not _is_production(aside):
+        if aside is None or not _is_production(aside, of):
             return None
         found = former_of(aside, self._engine.request_of(aside.id))
         return replace(
             found, name=plan.spec.name, was_up=True, restart=plan.spec.restart, retries=plan.spec.restart_retries
         )
 
-    def _put_aside(self, old: Former, aside: str) -> None:
+    def _put_aside(self, operation: Operation, old: Former) -> None:
+        aside = f"{operation.container}{ASIDE}"
         # Without a restart policy no daemon restart can bring the old one up beside the new one.
         self._engine.set_restart(old.id, "no")
         self._engine.stop(old.id)
         now = self._engine.container(old.id)
         if now is not None and now.name != aside:
-            self._remove_leftover(aside)
+            self._remove_leftover(aside, of=operation.name)
             self._engine.rename(old.id, aside)
 
-    def _name_again(self, former: Former) -> None:
+    def _name_again(self, operation: Operation, former: Former) -> None:
         now = self._engine.container(former.id)
         if now is None:
-            self._make_again(former)
+            self._make_again(operation, former)
         elif now.name != former.name:
             self._engine.rename(former.id, former.name)
 
-    def _make_again(self, former: Former) -> None:
+    def _make_again(self, operation: Operation, former: Former) -> None:
         found = self._engine.container(former.name)
-        if found is not None and _is_production(found):
+        if found is not None and _is_production(found, operation.name):
+            return
+        if self._engine.image(former.image) is None:
+            gone = f"THE OLD CONTAINER {former.name} IS GONE, and so is its image: nothing can make it again"
+            self._harness.report(operation.name, f"{gone}; 'kharness run {operation.name}' launches what is live")
             return
         self._engine.create_again(former.name, former.request)
-        self._harness.report(former.name, "the old container was gone, and is made again from its image")
+        self._harness.report(operation.name, "the old container was gone, and is made again from its image")
 
-    def _set_restart(self, former: Former) -> None:
-        found = self._former(former)
-        if (found.restart_policy, retries_of(found)) != (former.restart, former.retries):
+    def _set_restart(self, operation: Operation, former: Former) -> None:
+        found = self._former(operation, former)
+        if found is not None and (found.restart_policy, retries_of(found)) != (former.restart, former.retries):
             self._engine.set_restart(found.id, former.restart, retries=former.retries)
 
-    def _start_again(self, operation: Operation, former: Former) -> None:
+    def _start_again(self, operation: Operation, former: Former, *, crashed: bool) -> None:
         for new in self._made_by(operation):
             if new.running or new.state == "restarting":
                 raise LaunchError(f"the old container is not started, because the new one, {new.name}, still runs")
-        found = self._former(former)
-        if found.running and found.restart_policy == "no":
+        found = self._former(operation, former)
+        if found is None:
+            return
+        if found.running and found.restart_policy == "no" and (crashed or former.restart != "no"):
             # Its policy is taken away just before it is stopped, and the engine may still be at that.
             self._engine.stop(found.id)
+        elif found.running:
+            return
         self._engine.start(found.id)
 
     def ensure_networks(self, plan: LaunchPlan) -> None:
@@ -205,8 +228,20 @@ class EngineTarget:
             )
 
 
-def _is_production(found: ContainerFacts) -> bool:
-    return found.labels.get(labels.ROLE) == labels.ROLE_PRODUCTION
+def _is_production(found: ContainerFacts, of: str) -> bool:
+    return found.labels.get(labels.ROLE) == labels.ROLE_PRODUCTION and found.labels.get(labels.NAME) == of
+
+
+def _strange(found: ContainerFacts, name: str) -> str:
+    if found.labels.get(labels.ROLE) == labels.ROLE_PRODUCTION:
+        whose = f"belongs to {found.labels.get(labels.NAME, 'another directory')}"
+    else:
+        whose = "was not made by kharness"
+    which = "a container of that name" if found.name == name else f"the container {found.name}, a name needed here,"
+    return (
+        f"{name}: {which} {whose}, and is left alone; "
+        f"rename it ('docker rename {found.name} {found.name}-other') or set 'container_name'"
+    )
 
 
 def _writable(operation: Operation, plan: LaunchPlan) -> tuple[Path, ...]:
