@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import secrets
 import stat
 import tarfile
@@ -12,9 +13,10 @@ from dataclasses import dataclass
 
 from kharness.errors import EngineError, UsageError
 from kharness.ops.harness import Harness
-from kharness.ops.release import keyed
+from kharness.ops.release import LINE, keyed
 from kharness.ops.subject import production_subject
 from kharness.plan import labels
+from kharness.plan.dockerline import docker_line
 from kharness.plan.facts import ImageFacts
 from kharness.plan.imagediff import (
     APK,
@@ -46,11 +48,11 @@ MADE_BELOW = ("dev/", "proc/", "sys/")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageDifference:
-    """How `:latest` differs from `:live`; `settings` says that production runs with others than there are now."""
+    """How `:latest` differs from `:live`; `settings` are options of the launch that would be others now."""
 
     live: ImageFacts
     latest: ImageFacts
-    settings: bool
+    settings: tuple[Difference, ...] = ()
     configuration: tuple[Difference, ...] = ()
     packages: tuple[Difference, ...] = ()
     files: tuple[Difference, ...] = ()
@@ -64,7 +66,7 @@ def compare(harness: Harness, directory: ContainerDir) -> ImageDifference:
         raise UsageError(f"{directory.name}: nothing is live yet")
     if latest is None:
         raise UsageError(f"{directory.name}: there is no {tags.latest}; 'kharness build {directory.name}' makes it")
-    settings = _settings_differ(harness, directory, live)
+    settings = _settings(harness, directory, live)
     if live.id == latest.id:
         return ImageDifference(live=live, latest=latest, settings=settings)
     (before, old), (after, new) = (_contents(harness, directory.name, image) for image in (live, latest))
@@ -78,13 +80,20 @@ def compare(harness: Harness, directory: ContainerDir) -> ImageDifference:
     )
 
 
-def _settings_differ(harness: Harness, directory: ContainerDir, live: ImageFacts) -> bool:
-    settings = harness.settings(directory)
-    running = harness.engine.container(settings.container_name or directory.name)
-    if running is None or labels.INPUTS not in running.labels:
-        return False
-    plan = keyed(plan_production_launch(production_subject(directory, settings, live), volume_root=harness.volume_root))
-    return running.labels[labels.INPUTS] != plan.spec.labels[labels.INPUTS]
+def _settings(harness: Harness, directory: ContainerDir, live: ImageFacts) -> tuple[Difference, ...]:
+    before = harness.state.fact(f"{LINE}{directory.name}")
+    if before is None:
+        return ()
+    subject = production_subject(directory, harness.settings(directory), live)
+    plan = keyed(plan_production_launch(subject, volume_root=harness.volume_root))
+    now = docker_line(plan.spec, hide=frozenset(subject.env))
+    return changes(_options(before), _options(now))
+
+
+def _options(line: str) -> dict[str, str]:
+    # One option a line; the image's id, and our own labels, say nothing about settings.
+    found = (re.sub(r"^sha256:[0-9a-f]+ ?", "", part.strip(" \\")) for part in line.splitlines()[1:])
+    return {option: "" for option in found if option and labels.PREFIX not in option}
 
 
 def _contents(harness: Harness, name: str, image: ImageFacts) -> tuple[dict[str, FileEntry], dict[str, str]]:

@@ -10,7 +10,7 @@ from kharness.ops.harness import Harness
 from kharness.ops.journal import carry_out, keep, undo
 from kharness.ops.readiness import wait_ready
 from kharness.ops.recover import settle
-from kharness.ops.release import LOCK_TIMEOUT, keyed, operation_of, start, swap
+from kharness.ops.release import LOCK_TIMEOUT, keyed, operation_of, remember_line, start, swap
 from kharness.ops.subject import production_subject
 from kharness.ops.targets.engine import EngineTarget
 from kharness.plan.facts import ContainerFacts
@@ -43,6 +43,7 @@ def relaunch(harness: Harness, directory: ContainerDir) -> ContainerFacts:
         if reasons := carry_out(harness, operation, work):
             left = undo(harness, operation, note="\n".join(reasons))
             raise LaunchError("\n".join((*reasons, *left)))
+        remember_line(harness, subject, plan)
         for note in keep(harness, operation):
             harness.report(name, note)
     found = target.current(plan.spec.name, of=name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from kharness.ops.recover import settle
 from kharness.ops.targets.engine import EngineTarget
 from kharness.ops.volumes import missing_volumes
 from kharness.plan import labels
+from kharness.plan.dockerline import docker_line
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.launch import LaunchPlan, Subject, plan_production_launch
 from kharness.plan.operation import Evidence, Kind, Operation, Released, former_of
@@ -29,6 +31,8 @@ from kharness.plan.tags import plan_promotion
 LOCK_TIMEOUT = 1.0
 """Seconds: a release that somebody else works on is a refusal, not a queue."""
 POLL = 0.1
+LINE = "launched as "
+"""What the state's facts about launch lines begin with."""
 
 Verify = Callable[[], tuple[str, ...]]
 """Runs the in-production tests and returns the reasons that speak against the new instance."""
@@ -124,6 +128,8 @@ def _launch(
         reasons = carry_out(harness, operation, work)
         if reasons:
             return _undone(harness, operation, replace(done, kind="failing" if same else "undone", reasons=reasons))
+        if not same:
+            remember_line(harness, subject, plan)
         return replace(done, notes=(*done.notes, *keep(harness, operation)))
 
 
@@ -152,6 +158,13 @@ def start(harness: Harness, target: EngineTarget, operation: Operation, subject:
         return target.replace(operation, subject, plan)
     except KharnessError as error:
         raise LaunchError(f"{plan.spec.name}: the new production container cannot start: {error}") from error
+
+
+def remember_line(harness: Harness, subject: Subject, plan: LaunchPlan) -> None:
+    """Remember how production was launched, for a later comparison; values of `env_file` are not kept."""
+    with suppress(KharnessError):
+        line = docker_line(plan.spec, hide=frozenset(subject.env))
+        harness.state.set_fact(f"{LINE}{subject.name}", line)
 
 
 def _forgotten_volumes(subject: Subject) -> tuple[str, ...]:

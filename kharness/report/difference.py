@@ -25,10 +25,10 @@ def _line(difference: Difference) -> Line:
     what, before, after = difference.what, difference.before, difference.after
     if before is None:
         sign, tone = SIGNS["added"]
-        return Line(f"  {sign} {what} {after}", tone)
+        return Line(f"  {sign} {what} {after}".rstrip(), tone)
     if after is None:
         sign, tone = SIGNS["removed"]
-        return Line(f"  {sign} {what} {before}", tone)
+        return Line(f"  {sign} {what} {before}".rstrip(), tone)
     sign, tone = SIGNS["changed"]
     said = before if before == after else f"{before} -> {after}"
     return Line(f"  {sign} {what}: {said}", tone)

@@ -39,7 +39,7 @@ def test_configuration_packages_and_files_are_compared(live: Production) -> None
     assert found.configuration == (Difference(what="user", before="web", after=None),)
     assert found.packages == (Difference(what="web", before="1", after="2"),)
     assert [each.what for each in found.files] == ["/app", "/new", f"/{DPKG}"]
-    assert not found.settings
+    assert found.settings == ()
 
 
 def test_nothing_is_left_of_the_comparison(live: Production) -> None:
@@ -54,8 +54,12 @@ def test_nothing_is_left_of_the_comparison(live: Production) -> None:
 
 def test_settings_that_production_does_not_have_yet_are_noticed(live: Production) -> None:
     live.world.add("web", SETTINGS.replace("8080:80", "8081:80"))
-    assert difference(live).settings
-    assert difference(live).files == ()
+    found = difference(live)
+    assert found.settings == (
+        Difference(what="--publish 8080:80/tcp", before="", after=None),
+        Difference(what="--publish 8081:80/tcp", before=None, after=""),
+    )
+    assert found.files == ()
 
 
 def test_what_is_missing_is_told(web: Production) -> None:

@@ -95,6 +95,27 @@ def test_production_is_swapped_under_its_address_and_port_and_comes_back_with_it
         assert found.id == image.id
 
 
+def test_an_address_that_somebody_took_while_production_was_down_is_named(site: Site) -> None:
+    lan, address = site.name("lan"), f"10.220.{site.place}.9"
+    fixed = f"networks: {{{lan}: {{ipv4_address: {address}}}}}\nstop_grace_period: 1s\nrelease: {{verify_for: 0s}}\n"
+    directory = site.add("web", fixed, dockerfile="FROM scratch\n")
+    holder = site.add("holder", fixed, dockerfile="FROM scratch\n")
+    networks = {lan: NetworkDecl(subnet=f"10.220.{site.place}.0/24")}
+    one, two = site.image("1", SLEEPS), site.image("2", f"LABEL v=2\n{SLEEPS}")
+    assert site.launch(directory, one, networks=networks).kind == "launched"
+    site.engine.stop(directory.name, timeout=0)
+    before = production(site, directory)
+    assert site.launch(holder, one, networks=networks).kind == "launched"
+    done = site.launch(directory, two, networks=networks)
+    assert done.kind == "undone"
+    assert f"its address on {lan} is in use" in done.reasons[0]
+    after = production(site, directory)
+    assert (after.id, after.state, after.image_id) == (before.id, before.state, one.id)
+    assert production(site, holder).running
+    site.engine.remove(holder.name, force=True)
+    assert site.launch(directory, two, networks=networks).kind == "launched"
+
+
 def test_a_port_that_somebody_else_took_undoes_the_launch_and_is_named(site: Site) -> None:
     taken = port()
     directory = site.add("web", f"ports: [{taken}:80]\n", dockerfile="FROM scratch\n")

@@ -19,7 +19,7 @@ MOST = 25
 def command(name: str, *, everything: bool) -> None:
     """Show how :latest of NAME differs from what is :live.
 
-    Its configuration, packages, files and size; and whether production runs with other settings than there are now.
+    Its configuration, packages, files and size; and what the settings would change of the launch.
 
     \b
     Examples:
@@ -30,8 +30,7 @@ def command(name: str, *, everything: bool) -> None:
     directory = select(harness, name)
     found = compare(harness, directory)
     most = None if everything else MOST
-    if found.settings:
-        click.echo("settings: production was launched with others than there are now")
+    show(section("options of the launch", found.settings, most=most))
     if found.live.id == found.latest.id:
         click.echo(f"image {short_id(found.live.id)} is :latest and :live")
         return
