@@ -157,7 +157,10 @@ def start(harness: Harness, target: EngineTarget, operation: Operation, subject:
     try:
         return target.replace(operation, subject, plan)
     except KharnessError as error:
-        raise LaunchError(f"{plan.spec.name}: the new production container cannot start: {error}") from error
+        wanted = [f"{each.ipv4_address} on {each.network}" for each in plan.spec.networks if each.ipv4_address]
+        # The engine does not say which address is meant.
+        which = f"; it wants {', '.join(wanted)}" if wanted and isinstance(error, ConflictError) else ""
+        raise LaunchError(f"{plan.spec.name}: the new production container cannot start: {error}{which}") from error
 
 
 def remember_line(harness: Harness, subject: Subject, plan: LaunchPlan) -> None:

@@ -108,7 +108,7 @@ def test_an_address_that_somebody_took_while_production_was_down_is_named(site: 
     assert site.launch(holder, one, networks=networks).kind == "launched"
     done = site.launch(directory, two, networks=networks)
     assert done.kind == "undone"
-    assert f"its address on {lan} is in use" in done.reasons[0]
+    assert f"its address is in use (Address already in use); it wants {address} on {lan}" in done.reasons[0]
     after = production(site, directory)
     assert (after.id, after.state, after.image_id) == (before.id, before.state, one.id)
     assert production(site, holder).running
