@@ -29,9 +29,10 @@ PATIENCE = 20.0
 BEFORE = pytest.StashKey[set[str]]()
 
 
-def pytest_configure() -> None:
-    """Sessions that tests start have options of their own."""
-    os.environ.pop("PYTEST_ADDOPTS", None)
+def pytest_configure(config: pytest.Config) -> None:
+    """Sessions that tests start have options of their own; a controller leaves them for its workers to read."""
+    if hasattr(config, "workerinput") or not config.getoption("numprocesses", default=None):
+        os.environ.pop("PYTEST_ADDOPTS", None)
 
 
 @pytest.hookimpl(tryfirst=True)
