@@ -235,8 +235,8 @@ SEEN = {
         "the peer closed; b'me too' was awaited after b'you said x",
     ),
     "test_socket_nobody": (":9/tcp to hold the dialogue", "refused"),
-    "test_hung": ("the test did not end within test.timeout of 3 s", "added    /etc/trace"),
-    "test_hung_in_setup": ("the test did not end within test.timeout of 3 s",),
+    "test_hung": ("the test did not end within test.timeout of 10 s", "added    /etc/trace"),
+    "test_hung_in_setup": ("the test did not end within test.timeout of 10 s",),
     "test_private": ("assert 0", "log of test-"),
 }
 
@@ -284,7 +284,7 @@ def good(shared_project: Project, busybox: str) -> Inside:
 @pytest.fixture(scope="module", params=["alone", "workers"])
 def bad(request: pytest.FixtureRequest, shared_project: Project, busybox: str) -> Inside:
     workers = ("-n", "2") if request.param == "workers" else ()
-    hung = add(shared_project, busybox, "hung", HUNG, timeout=3)
+    hung = add(shared_project, busybox, "hung", HUNG, timeout=10)
     return run(shared_project, add(shared_project, busybox, "web", BAD), hung, args=workers)
 
 
