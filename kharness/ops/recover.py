@@ -65,18 +65,15 @@ def recover_locked(harness: Harness, name: str) -> tuple[Recovered, ...]:
     """Take up a directory's operations; whoever calls holds its release lock."""
     found: list[Recovered] = []
     for entry in harness.state.operations(name):
-        operation = entry.operation
-        if entry.phase is Phase.KEEP:
-            left = keep(harness, operation)
-        else:
-            left = undo(harness, operation, note=entry.note or CUT_SHORT, crashed=True)
-        found.append(
-            Recovered(operation=operation, kept=entry.phase is Phase.KEEP, left=left, news=_is_news(entry, left))
-        )
-        if found[-1].news:
-            harness.report(name, str(found[-1]))
-        if left and found[-1].news:
-            harness.state.doubt(operation.id, "\n".join((entry.note or CUT_SHORT, *left)))
+        operation, kept = entry.operation, entry.phase is Phase.KEEP
+        note = entry.note or CUT_SHORT
+        left = keep(harness, operation) if kept else undo(harness, operation, note=note, crashed=True)
+        recovered = Recovered(operation=operation, kept=kept, left=left, news=_is_news(entry, left))
+        found.append(recovered)
+        if recovered.news:
+            harness.report(name, str(recovered))
+            if left:
+                harness.state.doubt(operation.id, "\n".join((note, *left)))
     return tuple(found)
 
 

@@ -74,8 +74,11 @@ class Decider:
         if not (option.promote or option.launch):
             self.live = self._live(order)
             return False
-        for name in sorted(order, key=self._wave):
-            self._release(name, is_base=any(name in bases[other] for other in bases) or self._is_base(name))
+        # Asked once for each: the answer reads the Dockerfiles of the whole fleet.
+        alone = {name for name in order if is_base(self.harness, name, self.settings)}
+        # Bases have no wave and come first: what is built on them is promoted only if they are.
+        for name in sorted(order, key=lambda name: -1 if name in alone else self._wave(name)):
+            self._release(name, is_base=name in alone or any(name in bases[other] for other in bases))
         refused = any(self.reasons.values()) or bool(self.info.broken)
         return refused or any(not released.ok for released in self.released.values())
 
@@ -219,9 +222,6 @@ class Decider:
         except KharnessError:
             return frozenset()
 
-    def _is_base(self, name: str) -> bool:
-        return is_base(self.harness, name, self.settings)
-
     def _directory(self, name: str) -> ContainerDir:
         found = self.harness.catalog.get(name)
         if found is None:
@@ -230,7 +230,4 @@ class Decider:
 
     def _wave(self, name: str) -> int:
         autostart = self.settings[name].autostart
-        # Bases have no wave and come first: what is built on them is promoted only if they are.
-        if self._is_base(name):
-            return -1
         return autostart.wave if autostart else LAST_WAVE
