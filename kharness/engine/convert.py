@@ -131,7 +131,7 @@ def _host_config(spec: RunSpec) -> dict[str, Any]:
 
 def _mount(mount: Mount) -> dict[str, Any]:
     # As Mounts and not Binds: a source that is missing is an error here, there the engine would make a directory.
-    bind = {"Propagation": mount.propagation} if mount.propagation else None
+    bind = _said({"Propagation": mount.propagation, "NonRecursive": mount.non_recursive or None}) or None
     volume = {"NoCopy": True} if mount.no_copy else None
     return _said(
         {

@@ -130,6 +130,8 @@ def _mount(mount: Mount) -> tuple[str, str]:
         fields.append("readonly")
     if mount.propagation:
         fields.append(f"bind-propagation={mount.propagation}")
+    if mount.non_recursive:
+        fields.append("bind-nonrecursive")
     if mount.no_copy:
         fields.append("volume-nocopy")
     return ("--mount", ",".join(fields))

@@ -25,7 +25,8 @@ class MountKind(StrEnum):
 class Mount:
     """A mount; `source` is a host directory (bind), a volume's name (volume) or None (tmpfs).
 
-    `size` (bytes) and `mode` (as 0o1777) are for tmpfs alone.
+    `size` (bytes) and `mode` (as 0o1777) are for tmpfs alone; `non_recursive`, for a bind, leaves out what is mounted
+    below the source.
     """
 
     kind: MountKind
@@ -37,6 +38,7 @@ class Mount:
     size: int | None = None
     mode: int | None = None
     options: tuple[str, ...] = ()
+    non_recursive: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

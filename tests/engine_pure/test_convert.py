@@ -133,6 +133,16 @@ def test_a_published_port_may_have_several_bindings() -> None:
             },
         ),
         (
+            Mount(kind=MountKind.BIND, source="/srv", target="/data", non_recursive=True),
+            {
+                "Type": "bind",
+                "Source": "/srv",
+                "Target": "/data",
+                "ReadOnly": False,
+                "BindOptions": {"NonRecursive": True},
+            },
+        ),
+        (
             Mount(kind=MountKind.VOLUME, source="v", target="/data", no_copy=True),
             {
                 "Type": "volume",

@@ -42,6 +42,10 @@ def test_a_bare_specification_is_a_short_line() -> None:
             "--tmpfs /tmp:size=5,mode=1777",
         ),
         (
+            {"mounts": (Mount(kind=MountKind.BIND, source="/d", target="/data", non_recursive=True),)},
+            "--mount type=bind,source=/d,target=/data,bind-nonrecursive",
+        ),
+        (
             {"mounts": (Mount(kind=MountKind.BIND, source="/d", target="/data", read_only=True),)},
             "--mount type=bind,source=/d,target=/data,readonly",
         ),
