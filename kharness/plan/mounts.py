@@ -14,7 +14,8 @@ from typing import assert_never
 
 from kharness.plan.modes import Mode
 from kharness.plan.runspec import Mount, MountKind
-from kharness.settings.volumes import TestMount, Volume
+from kharness.settings.stand_in import CopyStrategy, TestMount
+from kharness.settings.volumes import Volume
 
 
 class VolumeAction(StrEnum):
@@ -33,13 +34,14 @@ class VolumePlan:
     """A mount, and how its source comes to be.
 
     `real` is production's directory or volume, and what EMPTY, TREE and COPY take owner, structure or contents from.
-    `said`: the settings say by name what a test instance gets.
+    `said`: the settings say by name what a test instance gets. `strategy` is how a COPY is to be made.
     """
 
     mount: Mount
     action: VolumeAction = VolumeAction.NONE
     real: str | None = None
     said: bool = False
+    strategy: CopyStrategy = CopyStrategy.AUTO
 
     @property
     def scratch(self) -> bool:
@@ -85,12 +87,20 @@ def plan_test(
         case TestMount.SAME:
             return VolumePlan(mount=_mount(volume, source=real), real=real, said=said)
         case TestMount.RO:
-            mount = replace(_mount(volume, source=real), read_only=True, propagation=_inwards(volume.propagation))
+            mount = replace(
+                _mount(volume, source=real),
+                read_only=True,
+                # What is mounted below a bind, now or later, would come along, and not become read-only: mount(8).
+                propagation=None,
+                non_recursive=bind,
+            )
             return VolumePlan(mount=mount, real=real, said=said)
         case TestMount.EMPTY | TestMount.TREE | TestMount.COPY:
             # What is mounted on production's directory is part of a copy, and nothing is ever mounted on the copy.
             mount = replace(_mount(volume, source=made), propagation=None)
-            return VolumePlan(mount=mount, action=VolumeAction(how.value), real=real, said=said)
+            return VolumePlan(
+                mount=mount, action=VolumeAction(how.value), real=real, said=said, strategy=volume.strategy
+            )
         case _:
             assert_never(how)
 
@@ -117,11 +127,6 @@ def _meets(path: str, root: PurePosixPath) -> bool:
 def _clean(path: PurePosixPath) -> str:
     # Two slashes at the beginning are kept by normpath and mean nothing to Linux.
     return "/" + posixpath.normpath(path).lstrip("/")
-
-
-def _inwards(propagation: str | None) -> str | None:
-    # What a test instance mounts must not appear on the host.
-    return {"shared": "slave", "rshared": "rslave"}.get(propagation or "", propagation)
 
 
 def _mount(volume: Volume, *, source: str | None) -> Mount:

@@ -10,6 +10,7 @@ from kharness.settings.model import Settings
 from kharness.settings.problems import Told
 from kharness.settings.section import Loc
 from kharness.settings.service import ServiceKeys
+from kharness.settings.stand_in import TestMount
 
 MAY_BE_NULL = frozenset({"command", "entrypoint"})
 """Keys whose null is Compose's word for the image's own."""
@@ -42,6 +43,7 @@ def check_settings(settings: Settings) -> Iterator[Told]:
     """Tell what keys contradict each other."""
     yield from _check_keys(settings, ())
     yield from _check_keys(settings.test, ("test",))
+    yield from _check_same(settings)
     for key in ("image", "build"):
         if getattr(settings.test, key) is not None:
             yield Told(loc=("test", key), message="should not differ: what is tested is what is promoted")
@@ -50,6 +52,21 @@ def check_settings(settings: Settings) -> Iterator[Told]:
         yield Told(loc=("memswap_limit",), message="should not be said without mem_limit")
     elif swap is not None and memory is not None and -1 < swap < memory:
         yield Told(loc=("memswap_limit",), message="should be at least mem_limit, it counts memory and swap together")
+
+
+def _check_same(settings: Settings) -> Iterator[Told]:
+    allowed = {each for each in settings.test.same if each.startswith("/")}
+    found = [(("volumes", index), volume) for index, volume in enumerate(settings.volumes)]
+    found += [(("test", "volumes", index), volume) for index, volume in enumerate(settings.test.volumes)]
+    shared = {volume.target for _, volume in found if volume.test is TestMount.SAME}
+    for loc, volume in found:
+        if volume.test is TestMount.SAME and volume.target not in allowed:
+            meant = f"say that it is meant, with 'test: {{same: [{volume.target}]}}'"
+            yield Told(loc=(*loc, "test"), message=f"should not be 'same', which lets tests write production's data; {meant}")
+    for index, target in enumerate(settings.test.same):
+        if target.startswith("/") and target not in shared:
+            message = f"should be the target of a volume with 'test: same', and none has {target}"
+            yield Told(loc=("test", "same", index), message=message)
 
 
 def _check_keys(keys: ServiceKeys, at: Loc) -> Iterator[Told]:

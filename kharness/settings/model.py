@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from ipaddress import ip_interface
 from typing import Annotated, Any, ClassVar, Literal
@@ -13,11 +14,14 @@ from kharness.settings.scalars import Duration, Natural, is_number, read_text
 from kharness.settings.section import Section, expected
 from kharness.settings.service import ServiceKeys
 from kharness.settings.several import Texts
+from kharness.settings.stand_in import Freeze
 
 AUTOSTART = re.compile(r"\s*(\d{1,6})\s*(?:,\s*host=([A-Za-z0-9_.-]+)\s*)?", re.ASCII)
 DESTINATION = re.compile(
     r"(?:\[(?P<inner>[^\[\]]+)\]|(?P<plain>[^\[\]:]+|[0-9a-fA-F:]+(?:/\d+)?))(?::(?P<port>\d{1,5}))?", re.ASCII
 )
+SAME_KEYS = ("env_file", "secrets")
+"""Keys whose value tests may share with production."""
 HOST = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?", re.ASCII)
 
 
@@ -43,12 +47,19 @@ def _egress(value: Any) -> Any:
     return value if isinstance(value, bool) else DESTINATIONS.validate_python(value)
 
 
+def _same(value: Any) -> str:
+    if isinstance(value, str) and (value in SAME_KEYS or value.startswith("/")):
+        return posixpath.normpath(value)
+    raise expected(f"one of {', '.join(SAME_KEYS)}, or the target of a volume, such as /data")
+
+
 DESTINATIONS = TypeAdapter(tuple[Annotated[str, BeforeValidator(_destination)], ...])
+Same = Annotated[str, BeforeValidator(_same)]
 Egress = Annotated[bool | tuple[str, ...], BeforeValidator(_egress, json_schema_input_type=bool | list[str])]
 
 
 class TestOverrides(ServiceKeys):
-    """`test:`, what differs in a test instance. `timeout` in seconds."""
+    """`test:`, what differs in a test instance. `timeout` and `max_freeze` in seconds."""
 
     __test__: ClassVar[bool] = False
     place: ClassVar[str] = "test"
@@ -57,8 +68,12 @@ class TestOverrides(ServiceKeys):
     """Whether a test instance may reach the network: true, or a list of destinations."""
     timeout: Duration = 300.0
     """The time after which a hung test is ended."""
-    same: tuple[Literal["env_file", "secrets"], ...] = ()
-    """Keys whose production value tests use too."""
+    same: tuple[Same, ...] = ()
+    """Keys whose production value tests use too, and targets of volumes whose real directory they may write to."""
+    freeze: Freeze = Freeze.PAUSE
+    """What is done with production while its volumes are copied: none, pause or stop."""
+    max_freeze: Duration = 2.0
+    """The longest that production is frozen for; a copy that would take longer is made without."""
 
 
 class Autostart(Section):

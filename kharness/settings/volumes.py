@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
 from kharness.settings.scalars import FileMode, Filled, Flag, MountTarget, Size, staying
 from kharness.settings.section import Section, expected, wrong
+from kharness.settings.stand_in import CopyStrategy, StandIn, TestMount
 
 VolumeType = Literal["bind", "volume", "tmpfs"]
 PROPAGATION = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
@@ -43,22 +43,6 @@ TMPFS_OPTIONS = frozenset(
 SHORT = "[SOURCE:]TARGET[:OPTIONS]"
 
 
-class TestMount(StrEnum):
-    """What a test instance gets in place of a production volume."""
-
-    __test__ = False
-
-    SAME = "same"
-    """The real one, writable: dangerous."""
-    RO = "ro"
-    """The real one, read-only."""
-    COPY = "copy"
-    """A copy of structure and files."""
-    TREE = "tree"
-    """A copy of the directories only."""
-    EMPTY = "empty"
-
-
 class Volume(Section):
     """A mount; a bind's relative `source` is below `DV/NAME/`, a volume without source is anonymous."""
 
@@ -69,6 +53,7 @@ class Volume(Section):
     target: MountTarget
     read_only: Flag = False
     test: TestMount | None = None
+    strategy: CopyStrategy = CopyStrategy.AUTO
     create_host_path: Flag = True
     nocopy: Flag = False
     propagation: str | None = None
@@ -118,7 +103,7 @@ class LongVolume(Section):
     """The path inside the container."""
     read_only: Flag = False
     """Whether the container may only read."""
-    test: TestMount | None = None
+    test: StandIn | None = None
     """What a test instance gets in its place."""
     bind: BindOptions | None = None
     """Options of a directory of the host."""
@@ -142,7 +127,8 @@ class LongVolume(Section):
             source=staying(self.source) if self.type == "bind" and self.source else self.source,
             target=self.target,
             read_only=self.read_only,
-            test=self.test,
+            test=self.test.mount if self.test else None,
+            strategy=self.test.strategy if self.test else CopyStrategy.AUTO,
             create_host_path=bind.create_host_path,
             nocopy=volume.nocopy,
             propagation=bind.propagation,

@@ -82,7 +82,7 @@ def test_a_socket_of_the_host_is_refused_unless_somebody_says_so(
     for number, text in enumerate((f"{socket_file}:/sock:ro", f"{socket_file}:/sock")):
         with pytest.raises(UsageError, match="is a socket, through which a test could command"):
             session.launch(web(world, image, f"volumes: ['{text}']"), suffix=f"-{number}")
-    said = f"volumes: [{{type: bind, source: {socket_file}, target: /sock, test: same}}]"
+    said = f"volumes: [{{type: bind, source: {socket_file}, target: /sock, test: same}}]\ntest: {{same: [/sock]}}"
     session.launch(web(world, image, said))
     session.close()
     assert socket_file.is_socket()

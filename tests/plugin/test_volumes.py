@@ -31,6 +31,7 @@ SETTINGS = """\
       - {{type: bind, source: ./same, target: /same, test: same}}
       - {{type: bind, source: ./missing, target: /missing}}
       - {prefix}named:/named
+    test: {{same: [/same]}}
 """
 BOUND = ("data", "conf", "shown", "tree", "empty", "copy", "same")
 COMMON = """\

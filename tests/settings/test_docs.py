@@ -19,6 +19,7 @@ from kharness.settings.ports import Port
 from kharness.settings.process import Device, Logging, Ulimit
 from kharness.settings.section import Section
 from kharness.settings.service import ServiceKeys
+from kharness.settings.stand_in import StandIn
 from kharness.settings.volumes import BindOptions, LongVolume, TmpfsOptions, VolumeOptions
 from kharness.settings.yaml12 import read_yaml
 
@@ -51,6 +52,7 @@ def test_the_image_that_stands_in_a_comment_loads_in_place_of_the_build() -> Non
         (Download, SAID["build"]["download"]),
         (Port, SAID["ports"]),
         (LongVolume, SAID["volumes"]),
+        (StandIn, [volume.get("test") for volume in SAID["volumes"] if isinstance(volume, dict)]),
         (BindOptions, [volume.get("bind") for volume in SAID["volumes"] if isinstance(volume, dict)]),
         (VolumeOptions, [volume.get("volume") for volume in SAID["volumes"] if isinstance(volume, dict)]),
         (TmpfsOptions, [volume.get("tmpfs") for volume in SAID["volumes"] if isinstance(volume, dict)]),

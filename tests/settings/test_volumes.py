@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from kharness.settings.model import Settings
-from kharness.settings.volumes import TestMount, Tmpfs, Volume
+from kharness.settings.stand_in import TestMount
+from kharness.settings.volumes import Tmpfs, Volume
 
 Read = Callable[[str], Settings]
 
@@ -69,7 +70,8 @@ def test_a_volume_s_short_form_is_compose_s(read: Read, text: str, volume: Volum
     ],
 )
 def test_a_volume_s_long_form_is_compose_s_and_says_what_a_test_gets(read: Read, text: str, volume: Volume) -> None:
-    assert read(f"volumes: [{text}]").volumes == (volume,)
+    allowed = "\ntest: {same: [/d]}" if volume.test is TestMount.SAME else ""
+    assert read(f"volumes: [{text}]{allowed}").volumes == (volume,)
 
 
 @pytest.mark.parametrize(
