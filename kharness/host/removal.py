@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kharness.errors import HostError
+from kharness.host.mountinfo import mounts_below
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _AGAIN = 20
@@ -42,8 +42,8 @@ def remove_tree(path: Path) -> None:
         if not stat.S_ISDIR(found.st_mode):
             os.unlink(path.name, dir_fd=parent)
             return
-        for mounted in _mounts_in(path.parent.resolve() / path.name):
-            raise HostError(f"{path}: should have nothing mounted in it to be removed, and has {mounted}")
+        for mounted in mounts_below(path.parent.resolve() / path.name):
+            raise HostError(f"{path}: should have nothing mounted in it to be removed, and has {mounted.place}")
         _Removal(path, os.dup(parent)).run()
     except FileNotFoundError:
         return
@@ -178,13 +178,3 @@ def _mount_id(directory: int) -> str:
     # st_dev does not tell a bind mount of the same file system; proc(5) has the mount of a descriptor.
     lines = Path(f"/proc/self/fdinfo/{directory}").read_text(encoding="ascii").splitlines()
     return next(line for line in lines if line.startswith("mnt_id:"))
-
-
-def _mounts_in(path: Path) -> tuple[Path, ...]:
-    text = Path("/proc/self/mountinfo").read_bytes()
-    places = (Path(os.fsdecode(_unescape(line.split()[4]))) for line in text.splitlines())
-    return tuple(place for place in places if place.is_relative_to(path))
-
-
-def _unescape(place: bytes) -> bytes:
-    return re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), place)

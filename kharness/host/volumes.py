@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from kharness.errors import HostError
+from kharness.host.mountinfo import read_mounts
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _INSIDE = _DIRECTORY | os.O_NOFOLLOW
@@ -109,12 +110,9 @@ def _why(at: int, part: str, error: OSError) -> str:
 def _mount_source(device: int) -> str | None:
     wanted = f"{os.major(device)}:{os.minor(device)}"
     try:
-        lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+        mounts = read_mounts()
     except OSError:
         return None
-    for line in lines:
-        # proc(5): id parent major:minor root mountpoint options [tags] - type source options
-        before, _, after = line.partition(" - ")
-        if before.split()[2] == wanted and ":" in after.split()[1]:
-            return f"{after.split()[0]} {after.split()[1]}"
-    return None
+    # That of a network file system names its server.
+    named = (each for each in mounts if each.device == wanted and ":" in each.source)
+    return next((f"{each.kind} {each.source}" for each in named), None)

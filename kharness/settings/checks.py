@@ -62,7 +62,9 @@ def _check_same(settings: Settings) -> Iterator[Told]:
     for loc, volume in found:
         if volume.test is TestMount.SAME and volume.target not in allowed:
             meant = f"say that it is meant, with 'test: {{same: [{volume.target}]}}'"
-            yield Told(loc=(*loc, "test"), message=f"should not be 'same', which lets tests write production's data; {meant}")
+            yield Told(
+                loc=(*loc, "test"), message=f"should not be 'same', which lets tests write production's data; {meant}"
+            )
     for index, target in enumerate(settings.test.same):
         if target.startswith("/") and target not in shared:
             message = f"should be the target of a volume with 'test: same', and none has {target}"

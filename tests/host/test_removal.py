@@ -103,7 +103,7 @@ def test_a_mount_that_appears_meanwhile_is_not_crossed(
     (tree / "inner/file").write_text("x")
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious/file").write_text("x")
-    monkeypatch.setattr("kharness.host.removal._mounts_in", lambda _path: ())
+    monkeypatch.setattr("kharness.host.removal.mounts_below", lambda _path: ())
     subprocess.run(["mount", "--bind", tmp_path / "precious", tree / "inner/mounted"], check=True)
     try:
         with pytest.raises(HostError, match=r"inner/mounted: should not be a mount point to be removed$"):
