@@ -11,6 +11,7 @@ from kharness.settings.problems import Told
 from kharness.settings.section import Loc
 from kharness.settings.service import ServiceKeys
 from kharness.settings.stand_in import TestMount
+from kharness.settings.volumes import Volume
 
 MAY_BE_NULL = frozenset({"command", "entrypoint"})
 """Keys whose null is Compose's word for the image's own."""
@@ -56,7 +57,7 @@ def check_settings(settings: Settings) -> Iterator[Told]:
 
 def _check_same(settings: Settings) -> Iterator[Told]:
     allowed = {each for each in settings.test.same if each.startswith("/")}
-    found = [(("volumes", index), volume) for index, volume in enumerate(settings.volumes)]
+    found: list[tuple[Loc, Volume]] = [(("volumes", index), volume) for index, volume in enumerate(settings.volumes)]
     found += [(("test", "volumes", index), volume) for index, volume in enumerate(settings.test.volumes)]
     shared = {volume.target for _, volume in found if volume.test is TestMount.SAME}
     for loc, volume in found:

@@ -213,10 +213,11 @@ FOREIGN = "is a Compose key that kharness does not support"
           "not '10.0.0.1:0'")),
         ("test: {same: [volumes]}",
          "test.same[0]: should be one of env_file, secrets, or the target of a volume, such as /data, not 'volumes'"),
-        ("test: {same: [/data]}", "test.same[0]: should be the target of a volume with 'test: same', and none has /data"),
+        ("test: {same: [/data]}",
+         "test.same[0]: should be the target of a volume with 'test: same', and none has /data"),
         ("volumes: [{type: bind, source: d, target: /data, test: same}]",
-         "volumes[0].test: should not be 'same', which lets tests write production's data; say that it is meant, "
-         "with 'test: {same: [/data]}'"),
+         ("volumes[0].test: should not be 'same', which lets tests write production's data; "
+          "say that it is meant, with 'test: {same: [/data]}'")),
         ("volumes: [{type: bind, source: d, target: /data, test: {mount: cpoy}}]",
          "volumes[0].test.mount: should be one of same, ro, copy, tree, empty, not 'cpoy'"),
         ("volumes: [{type: bind, source: d, target: /data, test: {mount: copy, strategy: fast}}]",
