@@ -13,6 +13,7 @@ from kharness.plan.facts import (
     EngineFacts,
     HealthFacts,
     ImageFacts,
+    MountFacts,
     NetworkFacts,
     PortRef,
     PublishedPort,
@@ -84,6 +85,7 @@ def container_facts(raw: Mapping[str, Any]) -> ContainerFacts:
         labels=config.get("Labels") or {},
         addresses=_addresses(networking),
         published=_published(networking.get("Ports") or {}),
+        mounts=_mounts(raw),
         raw=raw,
     )
 
@@ -116,6 +118,7 @@ def listed_container(raw: Mapping[str, Any]) -> ContainerFacts:
             for entry in raw.get("Ports") or []
             if entry.get("PublicPort")
         ),
+        mounts=_mounts(raw),
         raw=raw,
     )
 
@@ -214,6 +217,19 @@ def _health_state(status: str | None) -> str | None:
 def _seconds(nanoseconds: int | None) -> float | None:
     # The engine writes 0 where nothing was said.
     return nanoseconds / NANO if nanoseconds else None
+
+
+def _mounts(raw: Mapping[str, Any]) -> tuple[MountFacts, ...]:
+    return tuple(
+        MountFacts(
+            kind=entry.get("Type") or "",
+            source=entry.get("Source") or "",
+            target=entry.get("Destination") or "",
+            writable=bool(entry.get("RW")),
+            name=entry.get("Name") or "",
+        )
+        for entry in raw.get("Mounts") or []
+    )
 
 
 def _addresses(networking: Mapping[str, Any]) -> dict[str, str]:

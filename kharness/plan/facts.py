@@ -77,6 +77,17 @@ class PublishedPort:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MountFacts:
+    """What a container has mounted: `source` is a directory of the engine's host, `name` that of a named volume."""
+
+    kind: str
+    source: str
+    target: str
+    writable: bool
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerFacts:
     """A container; `state` is created, running, paused, restarting, removing, exited or dead.
 
@@ -101,6 +112,7 @@ class ContainerFacts:
     labels: Mapping[str, str] = field(default_factory=dict)
     addresses: Mapping[str, str] = field(default_factory=dict)
     published: tuple[PublishedPort, ...] = ()
+    mounts: tuple[MountFacts, ...] = ()
     raw: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kharness.engine.convert import create_body, restart_body
-from kharness.plan.facts import Change, ContainerFacts, HealthFacts, ImageFacts, PortRef, PublishedPort
+from kharness.plan.facts import Change, ContainerFacts, HealthFacts, ImageFacts, MountFacts, PortRef, PublishedPort
 from kharness.plan.runspec import Attachment, MountKind, RunSpec
 
 EXIT = "fake.exit"
@@ -43,6 +43,7 @@ class FakeContainer:
     joined: dict[str, Attachment] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
     ports: tuple[PublishedPort, ...] = ()
+    mounts: tuple[MountFacts, ...] = ()
 
     @property
     def running(self) -> bool:
@@ -97,6 +98,7 @@ class FakeContainer:
             labels={**self.image.labels, **self.spec.labels},
             addresses=dict(self.addresses),
             published=self.ports,
+            mounts=self.mounts,
             raw=self._raw(),
         )
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from kharness.errors import ConflictError, ContainerMissingError, EngineError, ImageMissingError
-from kharness.plan.facts import ContainerFacts, EngineFacts, NetworkFacts
-from kharness.plan.runspec import Attachment, MountKind, RunSpec
+from kharness.plan.facts import ContainerFacts, EngineFacts, MountFacts, NetworkFacts
+from kharness.plan.runspec import Attachment, Mount, MountKind, RunSpec
 from kharness.testing.container import FakeContainer
 from kharness.testing.images import FakeImages, matches
 from kharness.testing.life import FakeLife
@@ -88,8 +88,20 @@ class FakeEngine(FakeLife, FakeImages, FakeNetworks, FakeVolumes):
             restart=spec.restart,
             retries=spec.restart_retries,
             joined={attachment.network: attachment for attachment in spec.networks},
+            mounts=tuple(self._mount(mount) for mount in spec.mounts if mount.kind is not MountKind.TMPFS),
         )
         return container
+
+    def _mount(self, mount: Mount) -> MountFacts:
+        named = mount.kind is MountKind.VOLUME
+        place = self.vols[mount.source].mountpoint if named and mount.source else mount.source
+        return MountFacts(
+            kind=mount.kind.value,
+            source=place or "",
+            target=mount.target,
+            writable=not mount.read_only,
+            name=mount.source or "" if named else "",
+        )
 
     @recorded
     def request_of(self, container: str) -> Mapping[str, Any]:
