@@ -1,7 +1,7 @@
 """What a test instance gets in place of a volume directory: an empty one, its directories, or a real copy.
 
 A copy is made by walking with open directories, so that nothing that is put in the way of a live tree leads out of it.
-Where the file system can, contents are shared (`reflink`). `_strategy` is the place to choose yet other ways.
+Where the file system can, contents are shared (`reflink`).
 """
 
 from __future__ import annotations
@@ -13,17 +13,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from kharness.errors import HostError
 from kharness.host.attributes import forget_inherited_acl, give
 from kharness.host.copying import Copier, Progress
 from kharness.host.removal import remove_tree
-from kharness.host.survey import can_share, open_directory, refuse_full_disk, refuse_sockets, survey
+from kharness.host.survey import Survey, open_directory, refuse_full_disk, refuse_sockets, survey, why_no_reflink
+from kharness.settings.stand_in import CopyStrategy
 
 __all__ = ["CopyReport", "make_copy", "make_empty", "make_tree", "remove_tree"]
-
-Strategy = Literal["reflink", "copy"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +34,7 @@ class CopyReport:
 
     files: int
     bytes: int
-    strategy: Strategy
+    strategy: CopyStrategy
     seconds: float
     vanished: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
@@ -64,12 +62,15 @@ def make_tree(source: Path, target: Path) -> None:
         Copier(source=source, target=new, contents=False, reflink=False, progress=None).run(old)
 
 
-def make_copy(source: Path, target: Path, *, progress: Progress | None) -> CopyReport:
+def make_copy(
+    source: Path, target: Path, *, progress: Progress | None, reflink: bool | None = None, found: Survey | None = None
+) -> CopyReport:
     """Make a real copy of a directory, or of a single file, at `target`, which may be there if it is empty.
 
     Owners, modes, times, hard links, holes, extended attributes, symbolic links as they are, fifos and devices are
     kept; what is mounted below the source is part of it. A tree may be in use: what vanishes meanwhile is reported, a
-    file is what it was at some moments of the copy. `progress` is told about once a second, from any thread.
+    file is what it was at some moments of the copy. `progress` is told about once a second, from any thread. `reflink`
+    says whether contents are to be shared; without it that is tried. `found` is a survey that was made before.
 
     Raises `HostError`: there are sockets, not enough space (looked at before anything is written), or something cannot
     be read or written; then an incomplete target is left, for the caller to remove.
@@ -78,40 +79,41 @@ def make_copy(source: Path, target: Path, *, progress: Progress | None) -> CopyR
     with _failing(source):
         real = source.resolve(strict=True)
         if stat.S_ISREG(real.stat().st_mode):
-            copier, strategy = _copy_file(real, target)
+            copier = _copy_file(real, target, reflink=reflink is not False)
         else:
             _refuse_inside(real, target)
-            copier, strategy = _copy_directory(real, target, progress)
+            copier = _copy_directory(real, target, progress, reflink=reflink, found=found or survey(real))
     return CopyReport(
         files=copier.files,
         bytes=copier.bytes,
-        strategy=strategy,
+        strategy=CopyStrategy.REFLINK if copier.reflink and not copier.unshared else CopyStrategy.REAL,
         seconds=time.monotonic() - began,
         vanished=tuple(sorted(copier.vanished)),
         lost=tuple(sorted(copier.lost)),
     )
 
 
-def _copy_directory(source: Path, target: Path, progress: Progress | None) -> tuple[Copier, Strategy]:
-    found = survey(source)
+def _copy_directory(
+    source: Path, target: Path, progress: Progress | None, *, reflink: bool | None, found: Survey
+) -> Copier:
     refuse_sockets(found, source)
     with _opened(source) as old, _made(target) as new:
-        strategy: Strategy = "reflink" if can_share(found, target) else "copy"
-        if strategy == "copy":
+        shared = not why_no_reflink(source, target) if reflink is None else reflink
+        if not shared:
             refuse_full_disk(found, source, target)
-        copier = Copier(source=source, target=new, contents=True, reflink=strategy == "reflink", progress=progress)
+        copier = Copier(source=source, target=new, contents=True, reflink=shared, progress=progress)
         copier.run(old)
-    return copier, strategy
+    return copier
 
 
-def _copy_file(source: Path, target: Path) -> tuple[Copier, Strategy]:
+def _copy_file(source: Path, target: Path, *, reflink: bool) -> Copier:
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.is_file() and not target.stat().st_size:
         target.unlink()
     with _opened(source.parent) as old, _opened(target.parent) as new:
-        copier = Copier(source=source.parent, target=new, contents=True, reflink=True, progress=None)
+        copier = Copier(source=source.parent, target=new, contents=True, reflink=reflink, progress=None)
         copier.file(old, new, source.name, as_name=target.name)
-    return copier, "copy" if copier.unshared else "reflink"
+    return copier
 
 
 def _refuse_inside(source: Path, target: Path) -> None:

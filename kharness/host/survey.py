@@ -25,7 +25,6 @@ class Survey:
     entries: int = 0
     bytes: int = 0
     sockets: list[str] = field(default_factory=list)
-    sample: str | None = None
     _seen: set[tuple[int, int]] = field(default_factory=set)
 
     def add(self, path: str, found: os.stat_result) -> None:
@@ -41,8 +40,6 @@ class Survey:
                     return
                 self._seen.add((found.st_dev, found.st_ino))
             self.bytes += -(-allocated(found) // _BLOCK) * _BLOCK
-            if found.st_size and self.sample is None:
-                self.sample = path
 
 
 def survey(top: Path) -> Survey:
@@ -74,26 +71,47 @@ def refuse_full_disk(found: Survey, source: Path, target: Path) -> None:
         raise HostError(f"{target}: a copy of {source} needs {found.entries} inodes, and only {inodes} are free")
 
 
-def can_share(found: Survey, target: Path) -> bool:
-    """Whether files of the tree can be reflinked to the target directory; tried with one of them."""
-    if found.sample is None:
-        return False
+def why_no_reflink(source: Path, directory: Path) -> str:
+    """Return why files of a tree cannot share their blocks with copies in a directory; empty where they can.
+
+    It is tried, with files that have no name. Raises OSError where something may not be read.
+    """
+    probe = _nameless(directory)
+    if probe is None or not _shares(probe, _nameless(directory)):
+        return f"files in {directory} cannot share blocks; those of btrfs and xfs can"
+    sample = _first_file(source)
+    if sample is None:
+        return "no file in it has content to share"
+    return "" if _shares(os.open(sample, _READ), _nameless(directory)) else f"{directory} is on another file system"
+
+
+def _nameless(directory: Path) -> int | None:
     try:
-        source = os.open(found.sample, _READ)
+        return os.open(directory, os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
     except OSError:
-        return False
+        return None
+
+
+def _shares(source: int, target: int | None) -> bool:
     try:
-        probe = os.open(target, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
-    except OSError:
-        os.close(source)
-        return False
-    try:
-        return share(source, probe)
+        return target is not None and share(source, target)
     except OSError:
         return False
     finally:
         os.close(source)
-        os.close(probe)
+        if target is not None:
+            os.close(target)
+
+
+def _first_file(top: Path) -> Path | None:
+    if not top.is_dir():
+        return top if top.stat().st_size else None
+    for directory, _, names in os.walk(top):
+        for name in names:
+            found = os.lstat(os.path.join(directory, name))  # noqa: PTH118 - one Path for each would be slow
+            if stat.S_ISREG(found.st_mode) and found.st_size:
+                return Path(directory, name)
+    return None
 
 
 def open_directory(name: str | Path, *, within: int | None = None) -> int:
