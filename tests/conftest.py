@@ -113,6 +113,13 @@ def busybox(request: pytest.FixtureRequest, engine: Engine) -> Iterator[str]:
 
 
 @pytest.fixture
+def as_root() -> None:
+    """For what only root may do."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+
+
+@pytest.fixture
 def prefix() -> str:
     """What a test's objects on the engine are named with, so that two runs on one engine do not meet."""
     return f"kharness-test-{secrets.token_hex(4)}"

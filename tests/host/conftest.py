@@ -13,13 +13,6 @@ from tests.host.contexts import write
 
 
 @pytest.fixture
-def as_root() -> None:
-    """For what only root may do."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-
-
-@pytest.fixture
 def own() -> str:
     """A name for a test's objects on the engine; with this process's labels, others see that somebody owns them."""
     return f"kh-host-{secrets.token_hex(4)}"

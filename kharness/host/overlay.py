@@ -1,0 +1,192 @@
+"""An overlay over a directory: it looks like the original, and what is written goes elsewhere.
+
+The kernel does it (its documentation: filesystems/overlayfs): the original is the lower directory and is never written
+to, every change is in the upper one, which therefore *is* the list of what was changed. Somebody who writes to the
+original meanwhile makes both undefined, so that is for whoever calls to see to. Needs root.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+from kharness.errors import HostError
+from kharness.host.attributes import give
+from kharness.host.mountinfo import mounts_below
+from kharness.host.survey import open_directory
+from kharness.plan.facts import Change
+
+KIND = "overlay"
+_PAGE = 4096
+"""The most that mount(2) takes as options."""
+_DETACH = 2
+"""MNT_DETACH of umount2(2)."""
+_OPAQUE, _REDIRECT = "trusted.overlay.opaque", "trusted.overlay.redirect"
+
+
+def why_no_overlay() -> str:
+    """Return why no overlay can be mounted here, empty where one can."""
+    if os.geteuid() != 0:
+        return "only root mounts an overlay"
+    try:
+        known = Path("/proc/filesystems").read_text(encoding="ascii").split()
+    except OSError as error:
+        return f"/proc/filesystems: {error.strerror}"
+    # A module is loaded when it is first asked for, and not in the list until then.
+    return "" if KIND in known or Path("/sys/module").is_dir() else "the kernel has no overlay"
+
+
+def mount_overlay(lower: Path, target: Path, store: Path) -> Path:
+    """Mount an overlay over `lower` at `target`, both directories; returns the upper directory, in the new `store`.
+
+    Renaming a directory works in it as on the original, and files of several names stay one file. Raises `HostError`;
+    then nothing is mounted.
+    """
+    upper, work = store / "upper", store / "work"
+    try:
+        lower = lower.resolve(strict=True)
+        for directory in (upper, work):
+            directory.mkdir(mode=0o700, parents=True)
+        _become(lower, upper)
+        for features in ("redirect_dir=on,index=on", "redirect_dir=on", ""):
+            options = f"lowerdir={_escaped(lower)},upperdir={_escaped(upper)},workdir={_escaped(work)}"
+            number = _mount(target, ",".join(filter(None, (options, features))))
+            if number not in {errno.EINVAL, errno.EOPNOTSUPP}:
+                break
+    except OSError as error:
+        raise HostError(f"{target}: an overlay over {lower} cannot be made: {error}") from error
+    if number:
+        raise HostError(f"{target}: an overlay over {lower} cannot be mounted: {os.strerror(number)}")
+    return upper
+
+
+def unmount_overlays(directory: Path) -> None:
+    """Unmount the overlays at a directory and below it, also while somebody still stands in one; raises `HostError`."""
+    found = [mounted.place for mounted in mounts_below(Path(os.path.realpath(directory))) if mounted.kind == KIND]
+    for place in reversed(found):
+        number = _unmount(Path(place), 0)
+        if number == errno.EBUSY:
+            # A person's shell, say. It keeps what it sees, and the mount ends with it.
+            number = _unmount(Path(place), _DETACH)
+        if number not in {0, errno.EINVAL, errno.ENOENT}:
+            raise HostError(f"{place}: cannot be unmounted: {os.strerror(number)}")
+
+
+def overlay_changes(lower: Path, upper: Path) -> tuple[Change, ...] | None:
+    """Return what an upper directory adds, changes and removes, by paths below it, sorted.
+
+    A directory counts as changed when it was written itself (owner, mode), not because something in it was; one whose
+    place was taken by another is told entry by entry. None where a directory of the original was renamed: then only a
+    comparison tells. Raises OSError.
+    """
+    changes: list[Change] = []
+    try:
+        for change in _changes(lower, upper, ""):
+            changes.append(change)  # noqa: PERF402 - a renamed one ends it
+    except _RenamedError:
+        return None
+    return tuple(sorted(changes, key=lambda change: os.fsencode(change.path)))
+
+
+class _RenamedError(Exception):
+    """A directory of the original has another name now."""
+
+
+def _changes(lower: Path, upper: Path, at: str) -> Iterator[Change]:
+    opaque = _attribute(upper, _OPAQUE) == b"y"
+    below = {} if not lower.is_dir() or lower.is_symlink() else {entry.name: entry for entry in os.scandir(lower)}
+    above = {entry.name: entry for entry in os.scandir(upper)}
+    if opaque:
+        for name in below.keys() - above.keys():
+            yield from _removed(lower / name, f"{at}{name}")
+    for name, entry in above.items():
+        path, found = f"{at}{name}", entry.stat(follow_symlinks=False)
+        old = below.get(name)
+        if _is_whiteout(found):
+            if old is not None:
+                yield from _removed(lower / name, path)
+        elif not stat.S_ISDIR(found.st_mode):
+            if old is not None and old.is_dir(follow_symlinks=False):
+                yield from _removed(lower / name, path, top=False)
+            # Whatever is opened for writing is copied up, and may never be written.
+            if old is None or _written(old.stat(follow_symlinks=False), found):
+                yield Change("added" if old is None else "changed", path)
+        else:
+            yield from _directory(lower / name, upper / name, path, old)
+
+
+def _directory(lower: Path, upper: Path, path: str, old: os.DirEntry[str] | None) -> Iterator[Change]:
+    if _attribute(upper, _REDIRECT) is not None:
+        raise _RenamedError
+    if old is None:
+        yield Change("added", path)
+    elif not old.is_dir(follow_symlinks=False) or not _alike(old.stat(follow_symlinks=False), upper.lstat()):
+        yield Change("changed", path)
+    yield from _changes(lower, upper, f"{path}/")
+
+
+def _removed(lower: Path, path: str, *, top: bool = True) -> Iterator[Change]:
+    if top:
+        yield Change("removed", path)
+    if lower.is_dir() and not lower.is_symlink():
+        for entry in os.scandir(lower):
+            yield from _removed(lower / entry.name, f"{path}/{entry.name}")
+
+
+def _is_whiteout(found: os.stat_result) -> bool:
+    return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
+
+
+def _alike(one: os.stat_result, other: os.stat_result) -> bool:
+    return (one.st_mode, one.st_uid, one.st_gid) == (other.st_mode, other.st_uid, other.st_gid)
+
+
+def _written(old: os.stat_result, new: os.stat_result) -> bool:
+    return not _alike(old, new) or (old.st_size, old.st_mtime_ns) != (new.st_size, new.st_mtime_ns)
+
+
+def _attribute(path: Path, name: str) -> bytes | None:
+    with suppress(OSError):
+        return os.getxattr(path, name, follow_symlinks=False)
+    return None
+
+
+def _become(lower: Path, upper: Path) -> None:
+    # The top of the overlay is the upper directory's, and has to look like the original's.
+    old, new = open_directory(lower), open_directory(upper)
+    try:
+        give(old, new, os.fstat(old), lost=set())
+    finally:
+        os.close(old)
+        os.close(new)
+
+
+def _escaped(path: Path) -> str:
+    text = str(path)
+    for character in ("\\", ":", ","):
+        text = text.replace(character, f"\\{character}")
+    return text
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    # Python has no mount(2).
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _mount(target: Path, options: str) -> int:
+    data = os.fsencode(options)
+    if len(data) >= _PAGE:
+        return errno.ENAMETOOLONG
+    kind = KIND.encode()
+    return ctypes.get_errno() if _libc().mount(kind, os.fsencode(target), kind, 0, data) else 0
+
+
+def _unmount(place: Path, flags: int) -> int:
+    return ctypes.get_errno() if _libc().umount2(os.fsencode(place), flags) else 0
