@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kharness.errors import HostError
 from kharness.host.content import allocated, share
+from kharness.plan.sizes import size_text
 
 MAX_DEPTH = 200
 """Directories within one another; every level of a copy holds two of the process's open files."""
@@ -65,7 +66,8 @@ def refuse_full_disk(found: Survey, source: Path, target: Path) -> None:
     disk = os.statvfs(target)
     free = (disk.f_bfree if os.geteuid() == 0 else disk.f_bavail) * disk.f_frsize
     if found.bytes > free:
-        raise HostError(f"{target}: a copy of {source} needs {_size(found.bytes)}, and only {_size(free)} are free")
+        needed = f"needs {size_text(found.bytes)}, and only {size_text(free)} are free"
+        raise HostError(f"{target}: a copy of {source} {needed}")
     inodes = disk.f_ffree if os.geteuid() == 0 else disk.f_favail
     if disk.f_files and found.entries > inodes:
         raise HostError(f"{target}: a copy of {source} needs {found.entries} inodes, and only {inodes} are free")
@@ -145,11 +147,3 @@ def _open(name: str | Path, *, path: str, within: int | None = None) -> int:
         return open_directory(name, within=within)
     except PermissionError as error:
         raise HostError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _size(number: float) -> str:
-    for unit in ("bytes", "kB", "MB"):
-        if number < 1000:  # noqa: PLR2004 - the step between the units
-            return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
-        number /= 1000
-    return f"{number:.1f} GB"

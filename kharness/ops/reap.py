@@ -10,6 +10,7 @@ from pathlib import Path
 from kharness.errors import EngineError, HostError
 from kharness.host.copies import remove_tree
 from kharness.host.firewall import bridge_exists, guarded_bridges, unguard
+from kharness.host.overlay import unmount_overlays
 from kharness.host.owner import Owner, liveness
 from kharness.ops.harness import Harness
 from kharness.ops.networks import BRIDGE_PREFIX, remove_test_network
@@ -59,7 +60,7 @@ def _reap(harness: Harness, *, dry_run: bool, kept: bool) -> Iterator[Leftover]:
     for directory in left:
         if kept and directory.name not in gone:
             continue
-        if dry_run or _gone(harness, partial(remove_tree, directory)):
+        if dry_run or _gone(harness, partial(_remove_copies, directory)):
             yield Leftover("copies", str(directory))
     for bridge in () if kept else rules:
         # Another engine on this host has bridges and rules, too: what has a bridge is no leftover.
@@ -78,7 +79,18 @@ def _objects(
     for network in engine.networks(labels=TEST_ONLY):
         yield "network", network, partial(remove_test_network, harness, network)
     for volume in engine.volumes(labels=TEST_ONLY):
-        yield "volume", volume, partial(engine.remove_volume, volume.name)
+        yield "volume", volume, partial(_remove_volume, harness, volume)
+
+
+def _remove_volume(harness: Harness, volume: VolumeFacts) -> None:
+    if harness.engine.facts().local and volume.mountpoint:
+        unmount_overlays(Path(volume.mountpoint))
+    harness.engine.remove_volume(volume.name)
+
+
+def _remove_copies(directory: Path) -> None:
+    unmount_overlays(directory)
+    remove_tree(directory)
 
 
 def _gone(harness: Harness, remove: Callable[[], None]) -> bool:

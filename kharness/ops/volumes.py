@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from kharness.errors import HostError, UsageError
-from kharness.host.copies import make_copy, make_empty, make_tree, remove_tree
-from kharness.host.volumes import ensure_directory, remove_if_empty
+from kharness.host.volumes import ensure_directory
 from kharness.ops.harness import Harness
 from kharness.plan.modes import Mode
 from kharness.plan.mounts import VolumeAction, VolumePlan
@@ -28,7 +26,7 @@ def missing_volumes(harness: Harness, plans: tuple[VolumePlan, ...]) -> tuple[Pa
         if plan.mount.kind is not MountKind.BIND or source is None or not harness.engine.facts().local:
             continue
         path = Path(source)
-        with _looking(path):
+        with looking(path):
             exists = path.exists()
         if not exists and plan.action is not VolumeAction.ENSURE:
             raise HostError(f"{path}: should exist, because it is mounted at {plan.mount.target}")
@@ -55,7 +53,7 @@ def refuse_real_mounts(harness: Harness, plans: tuple[VolumePlan, ...], *, mode:
         if not harness.engine.facts().local:
             continue
         target, real = plan.mount.target, Path(plan.real or "")
-        with _looking(real):
+        with looking(real):
             socket, place, root = real.is_socket(), _resolved(real), _resolved(harness.host.dv)
         if mode is Mode.STANDALONE and (place.is_relative_to(root) or root.is_relative_to(place)):
             raise UsageError(f"volumes: {target}: {real} leads to {root}, which stand-alone tests never see")
@@ -66,85 +64,14 @@ def refuse_real_mounts(harness: Harness, plans: tuple[VolumePlan, ...], *, mode:
             )
 
 
-def make_scratch(harness: Harness, plans: tuple[VolumePlan, ...], *, labels: dict[str, str], stack: ExitStack) -> None:
-    """Make a test instance's own volumes.
-
-    Named ones are registered with the stack; directories are in the instance's own, and go with that, see
-    `remove_scratch`.
-
-    Raises `UsageError` on a remote engine, whose file system this host does not see, and `HostError`.
-    """
-    for plan in plans:
-        if not plan.scratch:
-            continue
-        if plan.mount.kind is MountKind.VOLUME:
-            _make_named(harness, plan, labels=labels, stack=stack)
-            continue
-        if not harness.engine.facts().local:
-            raise UsageError(
-                f"{plan.mount.target}: test volumes are directories of this host, and the engine at "
-                f"{harness.engine.facts().endpoint} is not on it"
-            )
-        target = Path(plan.mount.source or "")
-        with _looking(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-        _fill(plan, Path(plan.real or ""), target)
-
-
-def remove_scratch(directory: Path) -> None:
-    """Remove an instance's own directory, and the session's when this was its last one; raises `HostError`."""
-    remove_tree(directory)
-    remove_if_empty(directory.parent)
-
-
-def _make_named(harness: Harness, plan: VolumePlan, *, labels: dict[str, str], stack: ExitStack) -> None:
-    # A fresh named volume is filled from the image at its first mount, exactly as production's was.
-    engine = harness.engine
-    name = plan.mount.source or ""
-    made = engine.create_volume(name, labels=labels)
-    stack.callback(engine.remove_volume, name)
-    real = engine.volume(plan.real or "")
-    if plan.action is VolumeAction.EMPTY or real is None:
-        return
-    if not engine.facts().local:
-        raise UsageError(f"{plan.real}: copying a volume needs the engine's file system, and it is not on this host")
-    target = Path(made.mountpoint)
-    with _looking(target):
-        target.rmdir()
-    _fill(plan, Path(real.mountpoint), target)
-
-
-def _fill(plan: VolumePlan, real: Path, target: Path) -> None:
-    with _looking(real):
-        exists, file = real.exists(), real.is_file()
-    if not exists:
-        make_empty(None, target)
-    elif plan.action is VolumeAction.COPY:
-        make_copy(real, target, progress=None)
-    elif file:
-        _make_empty_file(real, target)
-    elif plan.action is VolumeAction.TREE:
-        make_tree(real, target)
-    else:
-        make_empty(real, target)
-
-
-def _make_empty_file(real: Path, target: Path) -> None:
-    with _looking(target):
-        found = real.stat()
-        target.touch(mode=0o600)
-        if os.geteuid() == 0:
-            os.chown(target, found.st_uid, found.st_gid)
-        target.chmod(stat.S_IMODE(found.st_mode))
-
-
 def _resolved(path: Path) -> Path:
     # Unlike Path.resolve, this takes a circle of links as it is; the engine will say what it thinks of it.
     return Path(os.path.realpath(path))
 
 
 @contextmanager
-def _looking(path: Path) -> Iterator[None]:
+def looking(path: Path) -> Iterator[None]:
+    """Name the path where it cannot be looked at, in a `HostError`."""
     try:
         yield
     except OSError as error:

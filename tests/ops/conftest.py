@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from kharness.host.overlay import unmount_overlays
 from kharness.plan.facts import ImageFacts
 from tests.ops.releases import Production
 from tests.ops.world import World
@@ -62,8 +63,10 @@ def firewall(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) ->
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World.create(tmp_path / "world")
+def world(tmp_path: Path) -> Iterator[World]:
+    yield World.create(tmp_path / "world")
+    # A test that fails may leave what would be in the way of whoever removes old directories.
+    unmount_overlays(tmp_path)
 
 
 @pytest.fixture

@@ -102,7 +102,9 @@ def test_a_volume_that_cannot_be_copied_is_told_and_leaves_nothing(
     world: World, image: ImageFacts, socket_file: Path
 ) -> None:
     session = opened(world, mode=Mode.PROD_READY)
+    how = "test: {mount: copy, strategy: real}"
+    said = f"volumes: [{{type: bind, source: {socket_file.parent}, target: /data, {how}}}]"
     with pytest.raises(HostError, match="should hold no sockets to be copied"):
-        session.launch(web(world, image, f"volumes: ['{socket_file.parent}:/data']"))
+        session.launch(web(world, image, said))
     session.close()
     assert rest(world) == []

@@ -1,0 +1,225 @@
+"""A test instance's own volumes: empty ones, structures, and copies made in the cheapest way that is safe."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from kharness.errors import UsageError
+from kharness.host.copies import make_copy, make_empty, make_tree, remove_tree
+from kharness.host.overlay import mount_overlay, unmount_overlays, why_no_overlay
+from kharness.host.survey import Survey, refuse_full_disk, survey, why_no_reflink
+from kharness.host.volumes import remove_if_empty
+from kharness.ops.freeze import frozen
+from kharness.ops.harness import Harness
+from kharness.ops.inhand import running_mounters
+from kharness.ops.volumes import looking
+from kharness.plan import labels
+from kharness.plan.copying import CopyCase, choose_freeze, choose_strategy, estimate
+from kharness.plan.facts import ContainerFacts
+from kharness.plan.mounts import VolumeAction, VolumePlan
+from kharness.plan.runspec import MountKind
+from kharness.plan.sizes import size_text
+from kharness.settings.model import TestOverrides
+from kharness.settings.stand_in import CopyStrategy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owned:
+    """Whose volumes are made: the directory's name, the instance's own directory, its labels and settings.
+
+    `kept` says that the instance may outlive its session.
+    """
+
+    name: str
+    directory: Path
+    labels: dict[str, str]
+    test: TestOverrides
+    kept: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Copy:
+    """One copy to be made."""
+
+    plan: VolumePlan
+    real: Path
+    target: Path
+    store: Path
+    strategy: CopyStrategy
+    found: Survey | None
+    """What is in it; None where nothing is copied."""
+    writers: tuple[ContainerFacts, ...]
+
+    @property
+    def seconds(self) -> float:
+        if self.found is None:
+            return 0.0
+        return estimate(self.strategy, entries=self.found.entries, size=self.found.bytes)
+
+
+def make_scratch(harness: Harness, plans: tuple[VolumePlan, ...], owned: Owned, *, stack: ExitStack) -> None:
+    """Make a test instance's own volumes, and say how.
+
+    Named ones and mounts are registered with the stack; directories are in the instance's own, and go with that, see
+    `remove_scratch`.
+
+    Raises `UsageError` on a remote engine, whose file system this host does not see, and where a chosen strategy cannot
+    be had; `HostError`; `EngineError` and `LockedError` where production cannot be frozen.
+    """
+    copies: list[_Copy] = []
+    for index, plan in enumerate(plans):
+        if not plan.scratch:
+            continue
+        named = plan.mount.kind is MountKind.VOLUME
+        target = _make_named(harness, plan, owned, stack) if named else _place(harness, plan)
+        real = _real(harness, plan)
+        if real is None and named:
+            # A fresh named volume is filled from the image at its first mount, exactly as production's was.
+            continue
+        if real is None or plan.action is not VolumeAction.COPY:
+            _make(plan, real, target)
+        else:
+            copies.append(_prepare(harness, plan, real, target, owned, index=index))
+    if copies:
+        _copy_all(harness, copies, owned, stack)
+
+
+def remove_scratch(directory: Path) -> None:
+    """Remove an instance's own directory, and the session's when this was its last one; raises `HostError`."""
+    unmount_overlays(directory)
+    remove_tree(directory)
+    remove_if_empty(directory.parent)
+
+
+def _make_named(harness: Harness, plan: VolumePlan, owned: Owned, stack: ExitStack) -> Path:
+    name = plan.mount.source or ""
+    made = harness.engine.create_volume(name, labels=owned.labels)
+    stack.callback(harness.engine.remove_volume, name)
+    return Path(made.mountpoint)
+
+
+def _place(harness: Harness, plan: VolumePlan) -> Path:
+    if not harness.engine.facts().local:
+        raise UsageError(
+            f"{plan.mount.target}: test volumes are directories of this host, and the engine at "
+            f"{harness.engine.facts().endpoint} is not on it"
+        )
+    target = Path(plan.mount.source or "")
+    with looking(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def _real(harness: Harness, plan: VolumePlan) -> Path | None:
+    """Return what is in production where the instance gets its own; None where there is nothing, or it gets none."""
+    if plan.mount.kind is MountKind.BIND:
+        real = Path(plan.real or "")
+        with looking(real):
+            return real if real.exists() else None
+    found = None if plan.action is VolumeAction.EMPTY else harness.engine.volume(plan.real or "")
+    if found is None:
+        return None
+    if not harness.engine.facts().local:
+        raise UsageError(f"{plan.real}: copying a volume needs the engine's file system, and it is not on this host")
+    return Path(found.mountpoint)
+
+
+def _make(plan: VolumePlan, real: Path | None, target: Path) -> None:
+    if real is None:
+        make_empty(None, target)
+        return
+    with looking(real):
+        file = real.is_file()
+    if file:
+        _make_empty_file(real, target)
+    elif plan.action is VolumeAction.TREE:
+        make_tree(real, target)
+    else:
+        make_empty(real, target)
+
+
+def _make_empty_file(real: Path, target: Path) -> None:
+    with looking(target):
+        found = real.stat()
+        target.touch(mode=0o600)
+        if os.geteuid() == 0:
+            os.chown(target, found.st_uid, found.st_gid)
+        target.chmod(stat.S_IMODE(found.st_mode))
+
+
+def _prepare(harness: Harness, plan: VolumePlan, real: Path, target: Path, owned: Owned, *, index: int) -> _Copy:
+    with looking(real):
+        file, place = real.is_file(), real.resolve(strict=True)
+        why_not_shared = why_no_reflink(place, target.parent)
+    users = running_mounters(harness, place)
+    case = CopyCase(
+        target=plan.mount.target,
+        asked=plan.strategy,
+        reflink=why_not_shared,
+        overlay="it is a single file" if file else why_no_overlay(),
+        users=tuple(user.name for user in users),
+        kept=owned.kept,
+    )
+    strategy = choose_strategy(case)
+    found = None if file or strategy is CopyStrategy.OVERLAY else survey(place)
+    if found is not None and strategy is CopyStrategy.REAL:
+        # Before production is made to stand still for it.
+        refuse_full_disk(found, place, target.parent)
+    return _Copy(
+        plan=plan,
+        real=place,
+        target=target,
+        store=owned.directory / f"{index}.overlay",
+        strategy=strategy,
+        found=found,
+        writers=running_mounters(harness, place, writable=True),
+    )
+
+
+def _copy_all(harness: Harness, copies: Iterable[_Copy], owned: Owned, stack: ExitStack) -> None:
+    copies = tuple(copies)
+    writers = {writer.id: writer for copy in copies for writer in copy.writers}
+    ours = tuple(writer for writer in writers.values() if labels.NAME in writer.labels)
+    foreign = [writer.name for writer in writers.values() if writer not in ours]
+    seconds = sum(copy.seconds for copy in copies)
+    how, said = choose_freeze(owned.test.freeze, seconds=seconds, limit=owned.test.max_freeze)
+    done = []
+    with frozen(harness, ours, how, limit=owned.test.max_freeze) as stood:
+        for copy in copies:
+            done.append(_copy(harness, copy, owned, stack))  # noqa: PERF401 - the first failure ends it
+    for line in done:
+        harness.report(owned.name, line)
+    if ours and (note := str(stood) or said):
+        harness.report(owned.name, note)
+    if foreign:
+        harness.report(owned.name, f"{', '.join(foreign)}, not kharness's, may have written while the copy was made")
+
+
+def _copy(harness: Harness, copy: _Copy, owned: Owned, stack: ExitStack) -> str:
+    source = copy.plan.real
+    if copy.strategy is CopyStrategy.OVERLAY:
+        with looking(copy.target):
+            copy.target.mkdir(mode=0o755, exist_ok=True)
+        mount_overlay(copy.real, copy.target, copy.store)
+        stack.callback(unmount_overlays, copy.target)
+        return f"{source}: an overlay takes what the test writes"
+    report = make_copy(
+        copy.real,
+        copy.target,
+        progress=partial(harness.report, owned.name),
+        reflink=copy.strategy is CopyStrategy.REFLINK,
+        found=copy.found,
+    )
+    words = f"{report.files:,} files, {size_text(report.bytes)}, by {_WAYS[report.strategy]} in {report.seconds:.2f} s"
+    lost = f"; its file system does not keep {', '.join(report.lost)}" if report.lost else ""
+    gone = f"; {len(report.vanished)} vanished meanwhile" if report.vanished else ""
+    return f"{source}: copied {words}{lost}{gone}"
+
+
+_WAYS = {CopyStrategy.REFLINK: "reflink", CopyStrategy.REAL: "a real copy"}
