@@ -11,10 +11,12 @@ from pathlib import Path, PurePosixPath
 from kharness.errors import HostError, KharnessError, LaunchError, UsageError
 from kharness.ops.harness import Harness
 from kharness.ops.instance import Instance, InstanceFacts
+from kharness.ops.isolation import refuse_writable_reals
 from kharness.ops.networks import create_test_network, named_destinations, remove_test_network
 from kharness.ops.readiness import wait_ready
+from kharness.ops.scratch import Owned, make_scratch, remove_scratch
 from kharness.ops.subject import needed_subjects
-from kharness.ops.volumes import make_scratch, refuse_real_mounts, remove_scratch
+from kharness.ops.volumes import refuse_real_mounts
 from kharness.plan import labels
 from kharness.plan.dockerline import docker_line
 from kharness.plan.facts import ContainerFacts
@@ -228,14 +230,23 @@ class TestSession:
         refuse_real_mounts(self.harness, plan.volumes, mode=self.mode)
         made.directories.append(self.scratch_root / name)
         self._close_to_others()
-        make_scratch(self.harness, plan.volumes, labels=self.labels(subject.name), stack=made.stack)
+        owned = Owned(
+            name=subject.name,
+            directory=self.scratch_root / name,
+            labels=self.labels(subject.name),
+            test=subject.settings.test,
+            kept=bool(self._keep),
+        )
+        make_scratch(self.harness, plan.volumes, owned, stack=made.stack)
         with made.creating:
             self._refuse_when_closed()
             # By its name, because the engine's answer may get lost.
             made.stack.callback(self._remove_container, name)
             container = engine.create(plan.spec)
         give_new_directories(self.harness, subject, container, plan)
+        self._refuse_unsafe(container, plan)
         engine.start(container)
+        self._refuse_unsafe(container, plan)
         timeout = ready_timeout or self.harness.host.ready_timeout
         try:
             took = wait_ready(engine, container, plan.ready, spec=plan.spec, timeout=timeout)
@@ -246,6 +257,12 @@ class TestSession:
         if found is None:
             raise KharnessError(f"{name}: the container vanished")
         return instance_facts(subject, plan, found, mode=self.mode, ready_after=took)
+
+    def _refuse_unsafe(self, container: str, plan: LaunchPlan) -> None:
+        # As it is created, before anything of it runs; and as it runs, when the kernel tells more than the engine.
+        found = self.harness.engine.container(container)
+        if found is not None:
+            refuse_writable_reals(self.harness, found, plan.volumes)
 
     def _remove_container(self, name: str) -> None:
         found = self.harness.engine.container(name)
