@@ -53,6 +53,10 @@ def ran(site: Site, undo: ExitStack, *mounts: Mount) -> tuple[Harness, Container
     return harness, created, started
 
 
+def unmount(place: Path) -> None:
+    subprocess.run(["umount", place], check=True)
+
+
 @pytest.fixture
 def undo() -> Iterator[ExitStack]:
     with ExitStack() as stack:
@@ -69,7 +73,7 @@ def test_whatever_name_production_s_directory_has_it_is_seen(
     names["mounted"] = tmp_path / "mounted"
     names["mounted"].mkdir()
     subprocess.run(["mount", "--bind", real, names["mounted"]], check=True)
-    undo.callback(subprocess.run, ["umount", names["mounted"]], check=True)
+    undo.callback(unmount, names["mounted"])
     plan = VolumePlan(mount=bound(real, "/elsewhere", read_only=True), real=str(real))
     harness, *states = ran(site, undo, bound(names[other], "/x"))
     for found in states:
@@ -82,7 +86,7 @@ def test_what_is_mounted_below_a_read_only_bind_stays_writable_and_is_seen(
     site: Site, undo: ExitStack, real: Path
 ) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", real / "in"], check=True)
-    undo.callback(subprocess.run, ["umount", real / "in"], check=True)
+    undo.callback(unmount, real / "in")
     plan = VolumePlan(mount=bound(real, read_only=True), real=str(real))
     inner = VolumePlan(mount=bound(real / "in", "/in", read_only=True), real=str(real / "in"))
     harness, created, started = ran(site, undo, plan.mount)
@@ -92,7 +96,7 @@ def test_what_is_mounted_below_a_read_only_bind_stays_writable_and_is_seen(
     undo.pop_all()
     harness.engine.remove(started.id, force=True)
     harness, *states = ran(site, undo, bound(real, read_only=True, shallow=True))
-    undo.callback(subprocess.run, ["umount", real / "in"], check=True)
+    undo.callback(unmount, real / "in")
     for found in states:
         refuse_writable_reals(harness, found, [plan, inner])
 
