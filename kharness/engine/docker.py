@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from kharness.engine import answers
@@ -11,7 +12,7 @@ from kharness.engine.build import Builds
 from kharness.engine.containers import Containers
 from kharness.engine.execs import Execs
 from kharness.engine.images import Images
-from kharness.engine.local import shares_network
+from kharness.engine.local import shares_mounts, shares_network
 from kharness.engine.networks import Networks
 from kharness.engine.volumes import Volumes
 from kharness.engine.wire import Wire
@@ -43,9 +44,10 @@ class DockerEngine(Images, Builds, Networks, Containers, Execs, Volumes):
     def _ask_facts(self) -> EngineFacts:
         info = self._wire.ask("GET", "/info")
         local = self._socket is not None and shares_network(self._socket, info, self._bridges)
-        return answers.engine_facts(
+        facts = answers.engine_facts(
             info, self._version, api_version=self._wire.version, local=local, endpoint=self._wire.endpoint
         )
+        return replace(facts, shares_mounts=local and self._socket is not None and shares_mounts(self._socket))
 
     def _bridges(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._wire.ask("GET", "/networks", params={"filters": '{"driver":["bridge"]}'})

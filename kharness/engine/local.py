@@ -1,4 +1,4 @@
-"""Whether an engine's networks are this host's.
+"""Whether an engine's networks, and its mounts, are this host's.
 
 The rule, for an engine behind a unix socket (any other one is taken for remote):
 
@@ -27,11 +27,19 @@ def shares_network(path: str, info: Mapping[str, Any], bridges: Callable[[], Ite
     """Whether the engine at the unix socket `path` has its networks on this host; the rule is this module's text."""
     if any(option.startswith("name=rootless") for option in info.get("SecurityOptions") or ()):
         return False
-    same = _same_namespace(path)
+    same = _same_namespace(path, "net")
     if same is not None:
         return same
     addresses = [address for bridge in bridges() for address in gateways(bridge)]
     return any(map(is_own_address, addresses))
+
+
+def shares_mounts(path: str) -> bool:
+    """Whether what this process mounts is seen by the engine at the unix socket `path`; False where that is not known.
+
+    A daemon with mounts of its own (from a snap, or a unit with `PrivateMounts=`) would find an empty directory.
+    """
+    return _same_namespace(path, "mnt") is True
 
 
 def is_own_address(address: str) -> bool:
@@ -45,12 +53,12 @@ def is_own_address(address: str) -> bool:
     return True
 
 
-def _same_namespace(path: str) -> bool | None:
+def _same_namespace(path: str, kind: str) -> bool | None:
     try:
         with socket.socket(socket.AF_UNIX) as probe:
             probe.connect(path)
             credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         pid = _CREDENTIALS.unpack(credentials)[0]
-        return Path(f"/proc/{pid}/ns/net").readlink() == Path("/proc/self/ns/net").readlink() if pid else None
+        return Path(f"/proc/{pid}/ns/{kind}").readlink() == Path(f"/proc/self/ns/{kind}").readlink() if pid else None
     except OSError:
         return None

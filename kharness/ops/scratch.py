@@ -162,7 +162,7 @@ def _prepare(harness: Harness, plan: VolumePlan, real: Path, target: Path, owned
         target=plan.mount.target,
         asked=plan.strategy,
         reflink=why_not_shared,
-        overlay="it is a single file" if file else why_no_overlay(),
+        overlay="it is a single file" if file else _why_no_overlay(harness),
         users=tuple(user.name for user in users),
         kept=owned.kept,
     )
@@ -180,6 +180,12 @@ def _prepare(harness: Harness, plan: VolumePlan, real: Path, target: Path, owned
         found=found,
         writers=running_mounters(harness, place, writable=True),
     )
+
+
+def _why_no_overlay(harness: Harness) -> str:
+    if not harness.engine.facts().shares_mounts:
+        return "the engine does not see what is mounted here"
+    return why_no_overlay()
 
 
 def _copy_all(harness: Harness, copies: Iterable[_Copy], owned: Owned, stack: ExitStack) -> None:

@@ -147,7 +147,10 @@ class VolumeFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineFacts:
-    """The engine itself; `local` means that its file system and its networks are this host's."""
+    """The engine itself; `local` means that its file system and its networks are this host's.
+
+    `shares_mounts`: it sees what this process mounts.
+    """
 
     id: str
     name: str = ""
@@ -160,6 +163,7 @@ class EngineFacts:
     memory: int = 0
     podman: bool = False
     local: bool = True
+    shares_mounts: bool = True
     endpoint: str = ""
 
     @property

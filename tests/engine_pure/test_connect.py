@@ -9,7 +9,7 @@ import pytest
 
 from kharness.engine.connect import connect, negotiated, unavailable
 from kharness.engine.contexts import Endpoint
-from kharness.engine.local import is_own_address, shares_network
+from kharness.engine.local import is_own_address, shares_mounts, shares_network
 from kharness.errors import EngineUnavailableError
 
 
@@ -106,3 +106,8 @@ def test_a_process_of_this_network_namespace_shares_it(tmp_path: Path) -> None:
         server.bind(str(tmp_path / "s"))
         server.listen()
         assert shares_network(str(tmp_path / "s"), {}, list)
+        assert shares_mounts(str(tmp_path / "s"))
+
+
+def test_where_the_engine_is_not_known_to_see_our_mounts_it_does_not() -> None:
+    assert not shares_mounts("/never")

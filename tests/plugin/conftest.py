@@ -9,6 +9,7 @@ import pytest
 
 from kharness.engine.api import Engine
 from kharness.host.copies import remove_tree
+from kharness.host.overlay import unmount_overlays
 from tests.projects import REPOSITORY, Project
 
 HTTPD = """\
@@ -55,6 +56,7 @@ def temporary_project(path: Path, engine: Engine) -> Iterator[Project]:
             for tag in image.tags:
                 if tag.startswith(f"{REPOSITORY}/{found.prefix}"):
                     engine.untag(tag)
+        unmount_overlays(found.path)
         remove_tree(found.path)
 
 
