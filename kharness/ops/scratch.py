@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from kharness.errors import UsageError
 from kharness.host.copies import make_copy, make_empty, make_tree, remove_tree
 from kharness.host.overlay import mount_overlay, unmount_overlays, why_no_overlay
 from kharness.host.survey import Survey, refuse_full_disk, survey, why_no_reflink
-from kharness.host.volumes import remove_if_empty
+from kharness.host.volumes import ensure_directory, remove_if_empty
 from kharness.ops.freeze import frozen
 from kharness.ops.harness import Harness
 from kharness.ops.inhand import running_mounters
@@ -23,6 +23,7 @@ from kharness.plan import labels
 from kharness.plan.copying import CopyCase, choose_freeze, choose_strategy, estimate
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.mounts import VolumeAction, VolumePlan
+from kharness.plan.nesting import nested
 from kharness.plan.runspec import MountKind
 from kharness.plan.sizes import size_text
 from kharness.settings.model import TestOverrides
@@ -88,6 +89,10 @@ def make_scratch(harness: Harness, plans: tuple[VolumePlan, ...], owned: Owned, 
             copies.append(_prepare(harness, plan, real, target, owned, index=index))
     if copies:
         _copy_all(harness, copies, owned, stack)
+    for found in nested(plans):
+        if found.outer.scratch and found.outer.mount.kind is MountKind.BIND:
+            file = Path(found.inner.real or "").is_file()
+            _make_place(Path(found.outer.mount.source or ""), found.point, file=file)
 
 
 def remove_scratch(directory: Path) -> None:
@@ -151,6 +156,21 @@ def _make_empty_file(real: Path, target: Path) -> None:
         if os.geteuid() == 0:
             os.chown(target, found.st_uid, found.st_gid)
         target.chmod(stat.S_IMODE(found.st_mode))
+
+
+def _make_place(outer: Path, point: PurePosixPath, *, file: bool) -> None:
+    # As the engine would, were the volume around it not read-only, or had production's not had it already.
+    steps = [outer / step for step in (*reversed(point.parents), point)]
+    if any(step.is_symlink() for step in steps) or steps[-1].exists():
+        # Where a link leads inside the container is the engine's to find out.
+        return
+    if not file:
+        ensure_directory(outer, str(point))
+        return
+    if point.parent.parts:
+        ensure_directory(outer, str(point.parent))
+    with looking(steps[-1]):
+        steps[-1].touch()
 
 
 def _prepare(harness: Harness, plan: VolumePlan, real: Path, target: Path, owned: Owned, *, index: int) -> _Copy:

@@ -12,6 +12,7 @@ from kharness.host.volumes import ensure_directory
 from kharness.ops.harness import Harness
 from kharness.plan.modes import Mode
 from kharness.plan.mounts import VolumeAction, VolumePlan
+from kharness.plan.nesting import lacking
 from kharness.plan.runspec import MountKind
 
 
@@ -21,6 +22,7 @@ def missing_volumes(harness: Harness, plans: tuple[VolumePlan, ...]) -> tuple[Pa
     Raises `HostError` where a source outside the volume root is missing: kharness creates nothing there.
     """
     missing = []
+    refuse_lacking_places(harness, plans)
     for plan in plans:
         source = plan.mount.source
         if plan.mount.kind is not MountKind.BIND or source is None or not harness.engine.facts().local:
@@ -35,6 +37,19 @@ def missing_volumes(harness: Harness, plans: tuple[VolumePlan, ...]) -> tuple[Pa
     return tuple(dict.fromkeys(missing))
 
 
+def refuse_lacking_places(harness: Harness, plans: tuple[VolumePlan, ...]) -> None:
+    """Raise `HostError` where a volume lies inside a read-only one that has no place to mount it on."""
+    if not harness.engine.facts().local:
+        return
+    for found in lacking(plans):
+        place = Path(found.outer.mount.source or "", found.point)
+        with looking(place):
+            exists = place.exists()
+        if not exists:
+            around = f"{found.outer.mount.target}, which is read-only"
+            raise HostError(f"{place}: should exist, because {found.inner.mount.target} is mounted inside {around}")
+
+
 def create_volumes(harness: Harness, missing: Iterable[Path]) -> None:
     """Create directories below the volume root; raises `HostError`."""
     for path in missing:
@@ -47,6 +62,7 @@ def refuse_real_mounts(harness: Harness, plans: tuple[VolumePlan, ...], *, mode:
     A path alone does not tell: it may be a link into the volume root, or a socket, through which even a read-only
     mount lets a test command what serves it.
     """
+    refuse_lacking_places(harness, plans)
     for plan in plans:
         if plan.mount.kind is not MountKind.BIND or plan.action not in {VolumeAction.NONE, VolumeAction.COPY}:
             continue

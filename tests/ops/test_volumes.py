@@ -108,3 +108,47 @@ def test_a_volume_that_cannot_be_copied_is_told_and_leaves_nothing(
         session.launch(web(world, image, said))
     session.close()
     assert rest(world) == []
+
+
+NESTED = """\
+volumes:
+  - {type: bind, source: ./data, target: /data, read_only: true, test: %s}
+  - ./cache:/data/in/cache
+  - ./app.conf:/data/app.conf
+"""
+
+
+@pytest.mark.parametrize("mode", [Mode.STANDALONE, Mode.PROD_READY])
+def test_a_volume_inside_another_one_has_a_place_there(world: World, image: ImageFacts, mode: Mode) -> None:
+    real = data(world)
+    (real.parent / "app.conf").write_text("x")
+    (real / "outside").symlink_to(world.path)
+    session = opened(world, mode=mode)
+    facts = session.launch(web(world, image, NESTED % "empty"))
+    made = Path(facts.volumes["/data"])
+    assert sorted(str(path.relative_to(made)) for path in made.rglob("*")) == ["app.conf", "in", "in/cache"]
+    assert sorted(path.name for path in real.iterdir()) == ["outside", "real"]
+    session.close()
+
+
+def test_a_place_is_not_made_through_a_link_of_the_original(world: World, image: ImageFacts) -> None:
+    real = data(world)
+    (real / "in").symlink_to(world.path)
+    (real / "app.conf").touch()
+    session = opened(world, mode=Mode.PROD_READY)
+    session.launch(web(world, image, NESTED % "copy"))
+    assert not (world.path / "cache").exists()
+    session.close()
+
+
+def test_a_volume_inside_a_read_only_one_without_a_place_is_refused_before_anything_is_made(
+    world: World, image: ImageFacts
+) -> None:
+    real = data(world)
+    session = opened(world, mode=Mode.PROD_READY)
+    with pytest.raises(HostError) as raised:
+        session.launch(web(world, image, NESTED % "ro"))
+    around = "because /data/in/cache is mounted inside /data, which is read-only"
+    assert str(raised.value) == f"{real}/in/cache: should exist, {around}"
+    session.close()
+    assert rest(world) == []
