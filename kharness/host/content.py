@@ -7,7 +7,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 
-_FICLONE = 0x40049409
+FICLONE = 0x40049409
 """ioctl_ficlone(2); Python has no name for it before 3.14."""
 _CHUNK = 64 << 20
 _SMALL = 1 << 20
@@ -22,7 +22,7 @@ Told = Callable[[int], None]
 def share(source: int, target: int) -> bool:
     """Let the target share the source's blocks (a reflink); False where that is not possible."""
     try:
-        fcntl.ioctl(target, _FICLONE, source)
+        fcntl.ioctl(target, FICLONE, source)
     except OSError as error:
         if error.errno in _NOT_HERE:
             return False

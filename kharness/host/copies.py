@@ -82,7 +82,7 @@ def make_copy(
             copier = _copy_file(real, target, reflink=reflink is not False)
         else:
             _refuse_inside(real, target)
-            copier = _copy_directory(real, target, progress, reflink=reflink, found=found or survey(real))
+            copier = _copy_directory(real, target, progress, reflink=reflink, found=found)
     return CopyReport(
         files=copier.files,
         bytes=copier.bytes,
@@ -94,15 +94,25 @@ def make_copy(
 
 
 def _copy_directory(
-    source: Path, target: Path, progress: Progress | None, *, reflink: bool | None, found: Survey
+    source: Path, target: Path, progress: Progress | None, *, reflink: bool | None, found: Survey | None
 ) -> Copier:
-    refuse_sockets(found, source)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    place = target if target.exists() else target.parent
+    shared = not why_no_reflink(source, place) if reflink is None else reflink
+    if not shared:
+        # What shares its blocks takes no space to speak of, and needs no survey for that.
+        found = found or survey(source)
+        refuse_full_disk(found, source, place)
+    if found is not None:
+        refuse_sockets(found.sockets, source)
     with _opened(source) as old, _made(target) as new:
-        shared = not why_no_reflink(source, target) if reflink is None else reflink
-        if not shared:
-            refuse_full_disk(found, source, target)
         copier = Copier(source=source, target=new, contents=True, reflink=shared, progress=progress)
         copier.run(old)
+    if found is None:
+        refuse_sockets(copier.sockets, source)
+    else:
+        # New since the survey, of a server that runs: it would have been another one a moment later.
+        copier.vanished += copier.sockets
     return copier
 
 

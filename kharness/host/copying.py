@@ -17,6 +17,7 @@ from pathlib import Path
 from kharness.errors import HostError
 from kharness.host import content
 from kharness.host.attributes import Lost, give, give_named
+from kharness.host.cloning import clone_files
 from kharness.host.survey import MAX_DEPTH, open_directory
 
 Progress = Callable[[str], None]
@@ -48,6 +49,8 @@ class Copier:
     files: int = 0
     bytes: int = 0
     vanished: list[str] = field(default_factory=list)
+    sockets: list[str] = field(default_factory=list)
+    """Those that were met, and not copied."""
     lost: Lost = field(default_factory=set)
     _links: dict[Identity, str] = field(default_factory=dict)
     unshared: set[int] = field(default_factory=set)
@@ -102,8 +105,12 @@ class Copier:
         pending: list[Future[None]] = []
         try:
             for batch in _batched(self._entries(source, target, path, pool, depth=depth), _BATCH):
-                # One by one: after a failure, those that have begun are waited for.
-                pending.append(pool.submit(self._files, source, target, batch, path))  # noqa: PERF401
+                if self.reflink:
+                    # Threads would only wait for one another.
+                    self._clones(source, target, batch, path)
+                else:
+                    # One by one: after a failure, those that have begun are waited for.
+                    pending.append(pool.submit(self._files, source, target, batch, path))
             self._await(pending)
         except BaseException:
             # The directories must stay open for as long as a thread works in them.
@@ -115,23 +122,30 @@ class Copier:
             give(source, target, found, lost=self.lost)
 
     def _entries(self, source: int, target: int, path: str, pool: ThreadPoolExecutor, *, depth: int) -> Iterator[str]:
-        # Yields the plain files, which the threads take; does the rest itself.
-        with self._naming(path):
-            names = os.listdir(source)
-        for name in names:
+        # Yields the plain files, which others take; does the rest itself.
+        with self._naming(path), os.scandir(source) as entries:
+            found = [(entry.name, entry.is_file(follow_symlinks=False)) for entry in entries]
+        for name, regular in found:
             here = f"{path}/{name}" if path else name
-            try:
-                found = os.stat(name, dir_fd=source, follow_symlinks=False)
-            except FileNotFoundError:
-                self._gone(here)
-                continue
-            if stat.S_ISDIR(found.st_mode):
-                self._inner(source, target, name, here, pool, depth=depth)
-            elif self.contents and stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+            if (regular and self.reflink) or self._is_plain(source, target, name, here, pool, depth=depth):
                 yield name
-            elif self.contents:
-                with self._naming(here):
-                    self._other(source, target, name, found, here)
+
+    def _is_plain(
+        self, source: int, target: int, name: str, path: str, pool: ThreadPoolExecutor, *, depth: int
+    ) -> bool:
+        try:
+            found = os.stat(name, dir_fd=source, follow_symlinks=False)
+        except FileNotFoundError:
+            self._gone(path)
+            return False
+        if stat.S_ISDIR(found.st_mode):
+            self._inner(source, target, name, path, pool, depth=depth)
+        elif self.contents and stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+            return True
+        elif self.contents:
+            with self._naming(path):
+                self._other(source, target, name, found, path)
+        return False
 
     def _inner(self, source: int, target: int, name: str, path: str, pool: ThreadPoolExecutor, *, depth: int) -> None:
         with self._naming(path):
@@ -157,13 +171,34 @@ class Copier:
             self.file(source, target, name, f"{path}/{name}" if path else name)
             self._tell()
 
+    def _clones(self, source: int, target: int, batch: Sequence[str], path: str) -> None:
+        with self._naming(path):
+            size, rest = clone_files(source, target, batch)
+        self.files += len(batch) - len(rest)
+        self.bytes += size
+        for name in rest:
+            here = f"{path}/{name}" if path else name
+            with self._naming(here):
+                self._again(source, target, name, here)
+        self._tell()
+
+    def _again(self, source: int, target: int, name: str, path: str) -> None:
+        try:
+            found = os.stat(name, dir_fd=source, follow_symlinks=False)
+        except FileNotFoundError:
+            self._gone(path)
+            return
+        if stat.S_ISDIR(found.st_mode):
+            self._gone(path)
+        else:
+            self._other(source, target, name, found, path)
+
     def _other(self, source: int, target: int, name: str, found: os.stat_result, path: str) -> None:
         if stat.S_ISREG(found.st_mode):
             self._linked(source, target, name, found, path)
             return
         if stat.S_ISSOCK(found.st_mode):
-            # A survey refuses those that were there; this one is new, and belongs to a running server.
-            self._gone(path)
+            self.sockets.append(path)
             return
         if stat.S_ISLNK(found.st_mode):
             try:
@@ -183,7 +218,7 @@ class Copier:
     def _linked(self, source: int, target: int, name: str, found: os.stat_result, path: str) -> None:
         # Files with several names are copied by the walk itself: the next name finds a complete file.
         identity = (found.st_dev, found.st_ino)
-        first = self._links.get(identity)
+        first = self._links.get(identity) if found.st_nlink > 1 else None
         if first is not None:
             try:
                 os.link(first, name, src_dir_fd=self.target, dst_dir_fd=target, follow_symlinks=False)
@@ -195,7 +230,8 @@ class Copier:
                 self.files += 1
                 return
         self.file(source, target, name, path)
-        self._links[identity] = path
+        if found.st_nlink > 1:
+            self._links[identity] = path
 
     def _fill(self, source: int, target: int, found: os.stat_result) -> None:
         if found.st_size and not self._share(source, target, found):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,11 +54,11 @@ def survey(top: Path) -> Survey:
     return result
 
 
-def refuse_sockets(found: Survey, source: Path) -> None:
+def refuse_sockets(sockets: Sequence[str], source: Path) -> None:
     """Raise a `HostError` that names the sockets: there is no copy of one, only another server could make it."""
-    if found.sockets:
-        shown = ", ".join(sorted(found.sockets)[:_SHOWN])
-        more = f" and {len(found.sockets) - _SHOWN} more" if len(found.sockets) > _SHOWN else ""
+    if sockets:
+        shown = ", ".join(sorted(sockets)[:_SHOWN])
+        more = f" and {len(sockets) - _SHOWN} more" if len(sockets) > _SHOWN else ""
         raise HostError(f"{source}: should hold no sockets to be copied, not {shown}{more}; keep them on a tmpfs")
 
 

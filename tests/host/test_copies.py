@@ -47,7 +47,7 @@ def copied(source: Path, target: Path) -> CopyReport:
 def test_a_copy_is_like_its_original_in_every_attribute(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
     place = tmp_path_factory.mktemp("copies")
     (place / "source").mkdir()
-    grow(place / "source", seed=seed)
+    grow(place / "source", seed=seed, entries=40)
     before = picture(place / "source")
     report = copied(place / "source", place / "target")
     assert picture(place / "target") == before
@@ -146,7 +146,7 @@ def test_a_copy_that_does_not_fit_is_refused_before_anything_is_copied(source: P
     (source / "file").write_bytes(os.urandom(900_000))
     with pytest.raises(HostError, match=r"a copy of .*source needs 9..\.. kB, and only 8..\.. kB are free"):
         copied(source, small_disk / "copy")
-    assert list((small_disk / "copy").iterdir()) == []
+    assert not (small_disk / "copy").exists()
 
 
 def test_a_copy_into_itself_is_refused(source: Path) -> None:
