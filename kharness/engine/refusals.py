@@ -42,6 +42,7 @@ _RUNTIME = re.compile(
     r"^.*?(?:OCI runtime \w+ failed|OCI runtime error|crun):\s*(?:runc[^:]*: |\w+\.go:\d+: )*", re.DOTALL
 )
 
+_MOUNT = re.compile(r'error mounting "(.+?)" to rootfs at "(.+?)"')
 _TRAILER = re.compile(r"(: unknown|: OCI [^:]*)$")
 _NO_CONTAINER = ("no such container", "no container with name or id", "not found: layer not known")
 _NETWORK_TAKEN = (
@@ -75,6 +76,10 @@ def start_error(error: RefusedError, container: str) -> EngineError | LaunchErro
         return ConflictError(f"container {name}: port {address[1]} is in use")
     if error.says("address already in use", "already allocated"):
         return ConflictError(f"container {name}: its address is in use ({error.message})")
+    mount = _MOUNT.search(error.message)
+    if mount and error.says("not a directory"):
+        unlike = "one of the two is a file, the other a directory"
+        return LaunchError(f"container {name} does not start: {mount[1]} cannot be mounted at {mount[2]}: {unlike}")
     text = _RUNTIME.sub("", error.message).strip()
     return LaunchError(f"container {name} does not start: {_TRAILER.sub('', text)}")
 

@@ -242,7 +242,8 @@ def _copy(harness: Harness, copy: _Copy, owned: Owned, stack: ExitStack) -> str:
         reflink=copy.strategy is CopyStrategy.REFLINK,
         found=copy.found,
     )
-    words = f"{report.files:,} files, {size_text(report.bytes)}, by {_WAYS[report.strategy]} in {report.seconds:.2f} s"
+    files = f"{report.files:,} file{'' if report.files == 1 else 's'}"
+    words = f"{files}, {size_text(report.bytes)}, by {_WAYS[report.strategy]} in {report.seconds:.2f} s"
     lost = f"; its file system does not keep {', '.join(report.lost)}" if report.lost else ""
     gone = f"; {len(report.vanished)} vanished meanwhile" if report.vanished else ""
     return f"{source}: copied {words}{lost}{gone}"

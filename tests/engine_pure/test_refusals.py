@@ -85,6 +85,20 @@ ID = "0123456789ab" + "0" * 52
                 "executable file not found in $PATH"
             ),
         ),
+        (
+            400,
+            (
+                "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container "
+                'process: error during container init: error mounting "/dv/web/etc" to rootfs at "/etc": mount '
+                "/dv/web/etc:/etc (via /proc/self/fd/6), flags: 0x5000: not a directory: unknown: Are you trying to "
+                "mount a directory onto a file (or vice-versa)? Check if the specified host path exists"
+            ),
+            LaunchError,
+            (
+                "container web does not start: /dv/web/etc cannot be mounted at /etc: one of the two is a file, the "
+                "other a directory"
+            ),
+        ),
         (404, "network prod not found", LaunchError, "container web does not start: network prod not found"),
     ],
 )

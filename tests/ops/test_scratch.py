@@ -62,7 +62,7 @@ def copied(world: World, image: ImageFacts, settings: str) -> str:
 
 @pytest.mark.parametrize(
     ("strategy", "said"),
-    [("auto", "an overlay takes"), ("overlay", "an overlay takes"), ("real", "copied 1 files, 12 bytes, by a real")],
+    [("auto", "an overlay takes"), ("overlay", "an overlay takes"), ("real", "copied 1 file, 12 bytes, by a real")],
 )
 @pytest.mark.usefixtures("as_root")
 def test_the_way_is_said(world: World, image: ImageFacts, data: Path, strategy: str, said: str) -> None:
