@@ -102,6 +102,14 @@ def remove_scratch(directory: Path) -> None:
     remove_if_empty(directory.parent)
 
 
+def with_originals(text: str, plans: Iterable[VolumePlan]) -> str:
+    """Return an error's text with the directories that people know in place of an instance's own."""
+    for plan in plans:
+        if plan.scratch and plan.mount.source and plan.real:
+            text = text.replace(plan.mount.source, f"the {plan.action} of {plan.real}")
+    return text
+
+
 def _make_named(harness: Harness, plan: VolumePlan, owned: Owned, stack: ExitStack) -> Path:
     name = plan.mount.source or ""
     made = harness.engine.create_volume(name, labels=owned.labels)

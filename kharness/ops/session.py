@@ -14,7 +14,7 @@ from kharness.ops.instance import Instance, InstanceFacts
 from kharness.ops.isolation import refuse_writable_reals
 from kharness.ops.networks import create_test_network, named_destinations, remove_test_network
 from kharness.ops.readiness import wait_ready
-from kharness.ops.scratch import Owned, make_scratch, remove_scratch
+from kharness.ops.scratch import Owned, make_scratch, remove_scratch, with_originals
 from kharness.ops.subject import needed_subjects
 from kharness.ops.volumes import refuse_real_mounts
 from kharness.plan import labels
@@ -245,7 +245,10 @@ class TestSession:
             container = engine.create(plan.spec)
         give_new_directories(self.harness, subject, container, plan)
         self._refuse_unsafe(container, plan)
-        engine.start(container)
+        try:
+            engine.start(container)
+        except LaunchError as error:
+            raise LaunchError(with_originals(str(error), plan.volumes)) from error
         self._refuse_unsafe(container, plan)
         timeout = ready_timeout or self.harness.host.ready_timeout
         try:
