@@ -17,6 +17,7 @@ from kharness.ops.readiness import wait_ready
 from kharness.ops.scratch import Owned, make_scratch, remove_scratch, with_originals
 from kharness.ops.subject import needed_subjects
 from kharness.ops.volumes import refuse_real_mounts
+from kharness.ops.witness import Witness
 from kharness.plan import labels
 from kharness.plan.dockerline import docker_line
 from kharness.plan.facts import ContainerFacts
@@ -32,9 +33,13 @@ from kharness.settings.overlay import for_test
 
 
 class _Made:
-    """What belongs to one instance: steps to be taken from last to first, and then the directories of its volumes."""
+    """What belongs to one instance: steps to be taken from last to first, and then the directories of its volumes.
 
-    def __init__(self) -> None:
+    `of` is the container directory whose tests it is for.
+    """
+
+    def __init__(self, of: str) -> None:
+        self.of = of
         self.stack = ExitStack()
         self.directories: list[Path] = []
         self.creating = threading.Lock()
@@ -55,13 +60,16 @@ class TestSession:
 
     __test__ = False
 
-    def __init__(self, harness: Harness, *, session: str, mode: Mode, keep: str | None = None) -> None:
+    def __init__(
+        self, harness: Harness, *, session: str, mode: Mode, keep: str | None = None, witness: Witness | None = None
+    ) -> None:
         self.harness = harness
         self.id = session
         self.mode = mode
         self.doubts: set[str] = set()
         """What isolation could not be had, for the session to say."""
         self._keep = keep
+        self._witness = witness
         self._lock = threading.Lock()
         self._network: str | None = None
         self._shared = ExitStack()
@@ -94,7 +102,7 @@ class TestSession:
         `LaunchError`, `EngineError`, `HostError`, `UsageError`; what was made until then goes with the session.
         """
         name = f"test-{subject.name}-{self.id}{suffix}"
-        made = _Made()
+        made = _Made(subject.name)
         with self._lock:
             self._refuse_when_closed()
             if name in self._launched:
@@ -230,6 +238,9 @@ class TestSession:
         refuse_real_mounts(self.harness, plan.volumes, mode=self.mode)
         made.directories.append(self.scratch_root / name)
         self._close_to_others()
+        if self._witness is not None:
+            container = subject.settings.container_name or subject.name
+            self._witness.before(made.of, subject.name, container, plan.volumes)
         owned = Owned(
             name=subject.name,
             directory=self.scratch_root / name,

@@ -1,0 +1,64 @@
+"""Which containers may write into a directory of this host: all that mount it, or part of it, or what it is part of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kharness.engine.api import Engine
+from kharness.plan import labels
+from kharness.plan.facts import ContainerFacts
+from kharness.plan.untouched import reach
+
+_NEVER = "0001-"
+"""What a container's start begins with that was never started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writer:
+    """A container, and below which paths of the directory it may write; the empty path is all of it.
+
+    `up`: it runs, or the engine is about to start it again. `started_at` is the engine's own text.
+    """
+
+    id: str
+    name: str
+    up: bool
+    started_at: str
+    reaches: tuple[str, ...]
+
+    def ran_since(self, before: Writer | None) -> bool:
+        """Whether it runs, or was started after it was looked at before (None: there was no such container)."""
+        fresh = before is None or self.started_at != before.started_at
+        return self.up or (fresh and bool(self.started_at) and not self.started_at.startswith(_NEVER))
+
+
+def writers(engine: Engine, directory: str, listed: tuple[ContainerFacts, ...]) -> Iterator[Writer]:
+    """Find those of the listed containers, test instances aside, that may write into a directory (a resolved path).
+
+    Raises `EngineError`.
+    """
+    # Podman's list does not always have the mounts.
+    partial = engine.facts().podman
+    for each in listed:
+        if each.labels.get(labels.ROLE) == labels.ROLE_TEST:
+            continue
+        found = engine.container(each.id) if partial else each
+        sources = tuple(_writable(found)) if found else ()
+        reaches = {within for source in sources if (within := reach(source, directory)) is not None}
+        # The list does not say when a container was started.
+        if reaches and (facts := engine.container(each.id)) is not None:
+            yield Writer(
+                id=facts.id,
+                name=facts.name,
+                up=facts.running or facts.state == "restarting",
+                started_at=facts.started_at,
+                reaches=tuple(sorted(reaches)),
+            )
+
+
+def _writable(facts: ContainerFacts) -> Iterator[str]:
+    for mount in facts.raw.get("Mounts") or ():
+        if mount.get("RW") and mount.get("Source"):
+            yield os.path.realpath(mount["Source"])
