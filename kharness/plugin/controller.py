@@ -26,6 +26,7 @@ from kharness.plugin.opening import harness_of
 from kharness.plugin.outcomes import Outcomes
 from kharness.plugin.pipeline import Order, Pipeline
 from kharness.plugin.progress import Progress
+from kharness.plugin.proof import Proving
 from kharness.plugin.removal import Removal
 from kharness.plugin.scheduling import scheduling
 from kharness.plugin.stash import NAME, SessionInfo
@@ -45,6 +46,7 @@ class Controller:
         self._mode = mode
         self._progress = Progress(config)
         self._children = Children(config)
+        self._proving = Proving(config, mode)
         self._outcomes = Outcomes()
         self._crashes: dict[str, list[str]] = {}
         self._pipeline: Pipeline | None = None
@@ -77,7 +79,10 @@ class Controller:
             raise pytest.UsageError(str(error)) from error
         self._progress.drain(animate=False)
         keep = "always" if self._config.option.keep else "failed" if self._config.option.keep_failed else None
-        self._session = TestSession(self._harness, session=self._info.session, mode=self._mode, keep=keep)
+        witness = self._proving.witness(self._harness)
+        self._session = TestSession(
+            self._harness, session=self._info.session, mode=self._mode, keep=keep, witness=witness
+        )
         if self._config.option.if_changed:
             self._find_unchanged()
         # A terminated session cleans up like an interrupted one.
@@ -171,6 +176,7 @@ class Controller:
         """Say how each container fared."""
         if self._session is not None and self._decider is not None:
             summarize(terminalreporter, self._decider, self._session)
+            self._proving.tell(terminalreporter)
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
@@ -197,6 +203,7 @@ class Controller:
         if failed and not option.continue_on_collection_errors:
             return
         self._outcomes.expect(known)
+        self._proving.begin({name: self._settings[name] for name in known})
         order = Order(
             directories=tuple(directories[name] for name in dict.fromkeys(known)),
             settings=self._settings,
@@ -212,7 +219,7 @@ class Controller:
     def _release_first(self, directory: ContainerDir) -> None:
         flag = "--prod-ready" if self._mode is Mode.PROD_READY else "--ready"
         progress = self._harness.details(directory.name)
-        result = self._children.run(directory.path, flag, "--promote", progress=progress)
+        result = self._children.run(directory.path, flag, "--promote", *self._proving.flags, progress=progress)
         if result.status != 0:
             raise LaunchError(f"{directory.name}: its first release failed:\n{failures(self._config, result)}")
 
@@ -228,6 +235,7 @@ class Controller:
 
     def _decide(self, session: pytest.Session, exitstatus: int) -> None:
         assert self._session is not None  # noqa: S101 - the caller looked
+        self._proving.take(self._removal)
         self._decider = Decider(
             config=self._config,
             harness=self._harness,
@@ -239,8 +247,10 @@ class Controller:
             crashes=self._crashes,
             progress=self._progress,
             children=self._children,
+            proof=self._proving.proof,
         )
         bad = self._decider.decide(stopped=str(session.shouldstop or session.shouldfail or ""))
+        bad = bad or bool(self._proving.proof.failures)
         self._progress.drain(animate=False)
         nothing = exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
         if nothing and self._info.unchanged and not bad:

@@ -22,6 +22,7 @@ from kharness.plan.gate import GateFacts, doubts_in_production, refusals, refuse
 from kharness.plan.modes import Mode
 from kharness.plan.operation import Evidence, Released
 from kharness.plan.order import build_order
+from kharness.plan.proof import Proof
 from kharness.plugin.child import Children, replay, reports_of
 from kharness.plugin.outcomes import Outcomes
 from kharness.plugin.partial import narrowings
@@ -50,6 +51,7 @@ class Decider:
     crashes: Mapping[str, list[str]]
     progress: Progress
     children: Children
+    proof: Proof
     facts: dict[str, GateFacts] = field(default_factory=dict)
     reasons: dict[str, tuple[str, ...]] = field(default_factory=dict)
     released: dict[str, Released] = field(default_factory=dict)
@@ -68,7 +70,7 @@ class Decider:
         order = [name for name in build_order({name: bases[name] & bases.keys() for name in bases}) if name in bases]
         for name in order:
             follows = refused_bases(name, bases, [base for base, why in self.reasons.items() if why])
-            self.reasons[name] = (*refusals(self.facts[name]), *follows)
+            self.reasons[name] = (*refusals(self.facts[name]), *follows, *self.proof.failures.get(name, ()))
         self.harness.state.record_verdicts(filter(None, map(self._verdict, order)))
         option = self.config.option
         if not (option.promote or option.launch):

@@ -11,6 +11,7 @@ from kharness.plan.modes import Mode
 
 PROD_VARIABLE = "KTOOLS_DRUN_TEST_PROD"
 MODE_FLAGS = "--ready, --prod-ready or --in-prod"
+PROOFS = ("metadata", "content", "none")
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -29,6 +30,13 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--if-changed", action="store_true", help="skip directories that passed with exactly these inputs")
     group.addoption("--keep", action="store_true", help="leave all test instances running")
     group.addoption("--keep-failed", action="store_true", help="leave test instances with failed tests running")
+    group.addoption(
+        "--prove",
+        choices=PROOFS,
+        default=None,
+        help="how production is proved to be untouched by the session: by its files' metadata (the default), by what "
+        "is in them, too, or not at all",
+    )
     group.addoption(
         "--require-engine", action="store_true", help="fail where a test would be skipped without an engine"
     )
@@ -60,7 +68,7 @@ def _from_ini(config: pytest.Config) -> str:
 
 
 def _check_companions(config: pytest.Config, mode: Mode | None) -> None:
-    for name in ("promote", "launch", "no_build", "rebuild", "if_changed", "keep", "keep_failed"):
+    for name in ("promote", "launch", "no_build", "rebuild", "if_changed", "keep", "keep_failed", "prove"):
         if getattr(config.option, name) and mode in {None, Mode.IN_PROD}:
             raise pytest.UsageError(f"--{name.replace('_', '-')} goes with --ready or --prod-ready")
     for name in ("promote", "launch"):

@@ -40,6 +40,7 @@ def plain(tmp_path: Path) -> Project:
         (("containers/web", "--in-prod", "--if-changed"), "--if-changed goes with"),
         (("containers/web", "--in-prod", "--keep"), "--keep goes with"),
         (("containers/web", "--in-prod", "--keep-failed"), "--keep-failed goes with"),
+        (("containers/web", "--in-prod", "--prove=content"), "--prove goes with --ready or --prod-ready"),
         (("containers/web", "--ready", "--no-build", "--rebuild"), "--no-build and --rebuild exclude each other"),
         (("tests", "--ready"), "none of the paths is a container directory"),
         (("tests/test_other.py", "--in-prod"), "for example containers/api"),
