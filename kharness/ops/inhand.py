@@ -1,11 +1,13 @@
-"""Which running containers have a directory of this host in hand."""
+"""Which containers have a directory of this host in hand."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from kharness.engine.api import Engine
 from kharness.ops.harness import Harness
 from kharness.plan.facts import ContainerFacts, MountFacts
 from kharness.plan.mounters import mounters
@@ -13,18 +15,26 @@ from kharness.plan.mounters import mounters
 
 def running_mounters(harness: Harness, path: Path, *, writable: bool = False) -> tuple[ContainerFacts, ...]:
     """Return the running containers, test instances aside, that mount the path, or what is above or below it."""
-    running = [_located(harness, found) for found in harness.engine.containers() if found.running]
+    running = located(harness.engine, (found for found in harness.engine.containers() if found.running))
     return mounters(running, os.path.realpath(path), writable=writable)
 
 
-def _located(harness: Harness, found: ContainerFacts) -> ContainerFacts:
-    # A source may be a link to the same place.
-    return replace(found, mounts=tuple(replace(mount, source=_place(harness, mount)) for mount in found.mounts))
+def located(engine: Engine, listed: Iterable[ContainerFacts]) -> tuple[ContainerFacts, ...]:
+    """Return listed containers with the real places of what they mount. Raises `EngineError`."""
+    # Podman's list does not always have the mounts.
+    partial = engine.facts().podman
+    found = (engine.container(each.id) if partial else each for each in listed)
+    return tuple(
+        replace(each, mounts=tuple(replace(mount, source=_place(engine, mount)) for mount in each.mounts))
+        for each in found
+        if each is not None
+    )
 
 
-def _place(harness: Harness, mount: MountFacts) -> str:
+def _place(engine: Engine, mount: MountFacts) -> str:
     if mount.source or not mount.name:
+        # It may be a link to the same place.
         return os.path.realpath(mount.source) if mount.source else ""
     # The list of containers does not always say where a named volume is.
-    volume = harness.engine.volume(mount.name)
+    volume = engine.volume(mount.name)
     return volume.mountpoint if volume else ""

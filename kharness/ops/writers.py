@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kharness.engine.api import Engine
-from kharness.plan import labels
+from kharness.ops.inhand import located
 from kharness.plan.facts import ContainerFacts
+from kharness.plan.mounters import mounters
 from kharness.plan.untouched import reach
 
 _NEVER = "0001-"
@@ -39,16 +39,11 @@ def writers(engine: Engine, directory: str, listed: tuple[ContainerFacts, ...]) 
 
     Raises `EngineError`.
     """
-    # Podman's list does not always have the mounts.
-    partial = engine.facts().podman
-    for each in listed:
-        if each.labels.get(labels.ROLE) == labels.ROLE_TEST:
-            continue
-        found = engine.container(each.id) if partial else each
-        sources = tuple(_writable(found)) if found else ()
+    for found in mounters(located(engine, listed), directory, writable=True):
+        sources = (mount.source for mount in found.mounts if mount.writable and mount.source)
         reaches = {within for source in sources if (within := reach(source, directory)) is not None}
         # The list does not say when a container was started.
-        if reaches and (facts := engine.container(each.id)) is not None:
+        if (facts := engine.container(found.id)) is not None:
             yield Writer(
                 id=facts.id,
                 name=facts.name,
@@ -56,9 +51,3 @@ def writers(engine: Engine, directory: str, listed: tuple[ContainerFacts, ...]) 
                 started_at=facts.started_at,
                 reaches=tuple(sorted(reaches)),
             )
-
-
-def _writable(facts: ContainerFacts) -> Iterator[str]:
-    for mount in facts.raw.get("Mounts") or ():
-        if mount.get("RW") and mount.get("Source"):
-            yield os.path.realpath(mount["Source"])

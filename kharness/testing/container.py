@@ -119,16 +119,6 @@ class FakeContainer:
             "Config": body,
             "HostConfig": host,
             "State": {"Status": self.state, "ExitCode": self.exit_code, "Running": self.running},
-            "Mounts": [
-                {
-                    "Type": mount.kind.value,
-                    "Source": mount.source,
-                    "Destination": mount.target,
-                    "RW": not mount.read_only,
-                }
-                for mount in self.spec.mounts
-                if mount.kind is MountKind.BIND
-            ],
         }
 
 
