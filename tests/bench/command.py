@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from kharness.engine.api import Engine
 from kharness.engine.connect import connect
 from kharness.errors import KharnessError
+from tests.bench.copies import copies
 from tests.bench.detection import detection
 from tests.bench.figure import Figure, milliseconds_more, ratio, table
 from tests.bench.fleet import SIZE, fleet
@@ -20,7 +21,7 @@ from tests.bench.machine import machine
 from tests.bench.timing import BenchError, in_turn
 from tests.bench.unrelated import unrelated
 
-FIGURES = ("ready", "unchanged", "detection", "plugin")
+FIGURES = ("ready", "unchanged", "detection", "plugin", "copies")
 SAMPLES = 4
 """Waits for readiness a round: one is over in a second."""
 STARTS = 6
@@ -52,6 +53,15 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _figures(engine: Engine, *, only: frozenset[str], rounds: int) -> Iterator[Figure]:
+    if only & {"ready", "unchanged", "detection"}:
+        yield from _sessions(engine, only=only, rounds=rounds)
+    if "plugin" in only:
+        yield _plugin(rounds=rounds)
+    if "copies" in only:
+        yield from copies(rounds=rounds, progress=_progress)
+
+
+def _sessions(engine: Engine, *, only: frozenset[str], rounds: int) -> Iterator[Figure]:
     with fleet(engine) as ships:
         if only & {"ready", "unchanged"}:
             commands = {"bare": ships.bare(), "ready": ships.pytest("--ready")}
@@ -86,8 +96,6 @@ def _figures(engine: Engine, *, only: frozenset[str], rounds: int) -> Iterator[F
                 unit="ms",
                 parts=((f"{len(found.times)} launches", found),),
             )
-    if "plugin" in only:
-        yield _plugin(rounds=rounds)
 
 
 def _plugin(*, rounds: int) -> Figure:

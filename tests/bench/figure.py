@@ -12,7 +12,10 @@ MILLISECONDS = 1000.0
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A number with its bound; both in `unit`: `x` is a ratio, `ms` milliseconds. `parts` are what it comes from."""
+    """A number with its bound; both in `unit`: `x` is a ratio, `‰` a thousandth of one, `ms` milliseconds.
+
+    `parts` are what it comes from.
+    """
 
     title: str
     value: float
@@ -55,7 +58,8 @@ def table(figures: Iterable[Figure]) -> Iterator[str]:
 
 
 def _shown(value: float, unit: str) -> str:
-    return f"{value:.2f} x" if unit == "x" else f"{value:.0f} {unit}"
+    digits = {"x": 2, "‰": 1}.get(unit, 0)
+    return f"{value:.{digits}f} {unit}"
 
 
 def _seconds(value: float) -> str:
