@@ -20,9 +20,12 @@ from kharness.errors import HostError
 from kharness.host.attributes import give
 from kharness.host.mountinfo import mounts_below
 from kharness.host.survey import open_directory
+from kharness.plan.changes import in_order
 from kharness.plan.facts import Change
 
 KIND = "overlay"
+UPPER = "upper"
+"""The name of the upper directory in an overlay's store."""
 _PAGE = 4096
 """The most that mount(2) takes as options."""
 _DETACH = 2
@@ -48,7 +51,7 @@ def mount_overlay(lower: Path, target: Path, store: Path) -> Path:
     Renaming a directory works in it as on the original, and files of several names stay one file. Raises `HostError`;
     then nothing is mounted.
     """
-    upper, work = store / "upper", store / "work"
+    upper, work = store / UPPER, store / "work"
     try:
         lower = lower.resolve(strict=True)
         for directory in (upper, work):
@@ -91,7 +94,7 @@ def overlay_changes(lower: Path, upper: Path) -> tuple[Change, ...] | None:
             changes.append(change)  # noqa: PERF402 - a renamed one ends it
     except _RenamedError:
         return None
-    return tuple(sorted(changes, key=lambda change: os.fsencode(change.path)))
+    return in_order(changes)
 
 
 class _RenamedError(Exception):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from kharness.engine.api import Engine
 from kharness.errors import ContainerMissingError, HostError, UsageError
 from kharness.ops.readiness import wait_ready
+from kharness.ops.testvolume import TestVolume
 from kharness.plan.facts import Change, ContainerFacts, ExecResult, ImageFacts, PortRef
 from kharness.plan.modes import Mode
 from kharness.plan.readiness import ReadyCheck
@@ -19,8 +19,6 @@ from kharness.plan.runspec import RunSpec
 
 INIT, INIT_HOME = "/sbin/docker-init", "/sbin"
 """What an engine adds to a container with `init`, and where."""
-POLL = 0.05
-"""Seconds between two looks at a file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +34,7 @@ class InstanceFacts:
     ports: tuple[str, ...] = ()
     published: Mapping[str, int] = field(default_factory=dict)
     volumes: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
     line: str = ""
     ready_after: float = 0.0
 
@@ -49,40 +48,6 @@ class InstanceFacts:
         values = json.loads(text)
         values["ports"] = tuple(values["ports"])
         return cls(**values)
-
-
-class TestVolume:
-    """The directory on the host that a test instance has mounted in place of production's."""
-
-    __test__ = False
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        """The directory itself, for whatever has no method here."""
-
-    def read_text(self, name: str) -> str:
-        """Return a file's text."""
-        return (self.path / name).read_text(encoding="utf-8")
-
-    def write_text(self, name: str, text: str) -> Path:
-        """Write a file, with the directories above it; returns its path on the host."""
-        path = self.path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    def wait_for(self, name: str, text: str, *, timeout: float = 5.0) -> str:
-        """Wait until the file contains the text and return all of it; AssertionError says what it had instead."""
-        deadline = time.monotonic() + timeout
-        while True:
-            path = self.path / name
-            found = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
-            if found is not None and text in found:
-                return found
-            if time.monotonic() > deadline:
-                state = "does not exist" if found is None else f"has {found[-200:]!r}"
-                raise AssertionError(f"{name}: expected {text!r} within {timeout:g} s, but it {state}")
-            time.sleep(POLL)
 
 
 class Instance:
@@ -195,7 +160,8 @@ class Instance:
             raise UsageError(f"{self.name}: has no volume {name!r}; it has: {known}")
         if not Path(path).exists():
             raise HostError(f"{self.name}: {path}: cannot be seen from this host")
-        return TestVolume(Path(path))
+        note = self.facts.notes.get(path)
+        return TestVolume(Path(path), note=Path(note) if note else None)
 
     def wait_ready(self, timeout: float | None = None) -> float:
         """Wait until it is ready and return the seconds it took; `LaunchError` when it does not become so."""

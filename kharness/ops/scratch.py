@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from kharness.errors import UsageError
+from kharness.host.baseline import Baseline
 from kharness.host.copies import make_copy, make_empty, make_tree, remove_tree
-from kharness.host.overlay import mount_overlay, unmount_overlays, why_no_overlay
+from kharness.host.overlay import UPPER, mount_overlay, unmount_overlays, why_no_overlay
 from kharness.host.survey import Survey, refuse_full_disk, survey, why_no_reflink
 from kharness.host.volumes import ensure_directory, remove_if_empty
 from kharness.ops.freeze import frozen
@@ -27,7 +28,7 @@ from kharness.plan.nesting import nested
 from kharness.plan.runspec import MountKind
 from kharness.plan.sizes import size_text
 from kharness.settings.model import TestOverrides
-from kharness.settings.stand_in import CopyStrategy
+from kharness.settings.stand_in import CopyStrategy, Freeze
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,25 @@ class _Copy:
         return estimate(self.strategy, entries=self.found.entries, size=self.found.bytes)
 
 
-def make_scratch(harness: Harness, plans: tuple[VolumePlan, ...], owned: Owned, *, stack: ExitStack) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeVolume:
+    """An instance's own volume: where it is, and what lies under it and takes what is written, if it is an overlay."""
+
+    path: Path
+    note: Path
+    """The file that says how it looked when the instance was launched."""
+    overlay: tuple[Path, Path] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What was made for an instance, and the production containers that were stopped for it, by their directories."""
+
+    volumes: tuple[MadeVolume, ...]
+    stopped: Mapping[str, str]
+
+
+def make_scratch(harness: Harness, plans: tuple[VolumePlan, ...], owned: Owned, *, stack: ExitStack) -> Made:
     """Make a test instance's own volumes, and say how.
 
     Named ones and mounts are registered with the stack; directories are in the instance's own, and go with that, see
@@ -74,25 +93,45 @@ def make_scratch(harness: Harness, plans: tuple[VolumePlan, ...], owned: Owned, 
     be had; `HostError`; `EngineError` and `LockedError` where production cannot be frozen.
     """
     copies: list[_Copy] = []
+    volumes: list[MadeVolume] = []
     for index, plan in enumerate(plans):
         if not plan.scratch:
             continue
         named = plan.mount.kind is MountKind.VOLUME
         target = _make_named(harness, plan, owned, stack) if named else _place(harness, plan)
+        made = MadeVolume(path=target, note=owned.directory / f"{index}.launched")
         real = _real(harness, plan)
-        if real is None and named:
-            # A fresh named volume is filled from the image at its first mount, exactly as production's was.
-            continue
-        if real is None or plan.action is not VolumeAction.COPY:
+        if real is not None and plan.action is VolumeAction.COPY:
+            copy = _prepare(harness, plan, real, target, owned, index=index)
+            copies.append(copy)
+            overlay = copy.strategy is CopyStrategy.OVERLAY
+            made = replace(made, overlay=(copy.real, copy.store / UPPER) if overlay else None)
+        elif real is not None or not named:
+            # A fresh named volume is filled from the image when it is mounted, exactly as production's was.
             _make(plan, real, target)
-        else:
-            copies.append(_prepare(harness, plan, real, target, owned, index=index))
-    if copies:
-        _copy_all(harness, copies, owned, stack)
+        if harness.engine.facts().local:
+            volumes.append(made)
+    stopped = _copy_all(harness, copies, owned, stack) if copies else {}
     for found in nested(plans):
         if found.outer.scratch and found.outer.mount.kind is MountKind.BIND:
             file = Path(found.inner.real or "").is_file()
             _make_place(Path(found.outer.mount.source or ""), found.point, file=file)
+    return Made(volumes=tuple(volumes), stopped=stopped)
+
+
+def remember_scratch(made: Made) -> dict[str, str]:
+    """Note how an instance's volumes look before it starts; returns the notes' files by the volumes' directories.
+
+    Those that this user may not look into have none. Raises `HostError`.
+    """
+    notes = {}
+    for volume in made.volumes:
+        if os.access(volume.path, os.R_OK | os.X_OK):
+            with looking(volume.note):
+                volume.note.parent.mkdir(parents=True, exist_ok=True)
+            Baseline.take(volume.path, overlay=volume.overlay).save(volume.note)
+            notes[str(volume.path)] = str(volume.note)
+    return notes
 
 
 def remove_scratch(directory: Path) -> None:
@@ -216,7 +255,7 @@ def _why_no_overlay(harness: Harness) -> str:
     return why_no_overlay()
 
 
-def _copy_all(harness: Harness, copies: Iterable[_Copy], owned: Owned, stack: ExitStack) -> None:
+def _copy_all(harness: Harness, copies: Iterable[_Copy], owned: Owned, stack: ExitStack) -> dict[str, str]:
     copies = tuple(copies)
     writers = {writer.id: writer for copy in copies for writer in copy.writers}
     ours = tuple(writer for writer in writers.values() if labels.NAME in writer.labels)
@@ -233,6 +272,7 @@ def _copy_all(harness: Harness, copies: Iterable[_Copy], owned: Owned, stack: Ex
         harness.report(owned.name, note)
     if foreign:
         harness.report(owned.name, f"{', '.join(foreign)}, not kharness's, may have written while the copy was made")
+    return {each.labels[labels.NAME]: each.name for each in ours if stood.how is Freeze.STOP}
 
 
 def _copy(harness: Harness, copy: _Copy, owned: Owned, stack: ExitStack) -> str:

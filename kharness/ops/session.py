@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
@@ -14,7 +15,7 @@ from kharness.ops.instance import Instance, InstanceFacts
 from kharness.ops.isolation import refuse_writable_reals
 from kharness.ops.networks import create_test_network, named_destinations, remove_test_network
 from kharness.ops.readiness import wait_ready
-from kharness.ops.scratch import Owned, make_scratch, remove_scratch, with_originals
+from kharness.ops.scratch import Owned, make_scratch, remember_scratch, remove_scratch, with_originals
 from kharness.ops.subject import needed_subjects
 from kharness.ops.volumes import refuse_real_mounts
 from kharness.ops.witness import Witness
@@ -248,7 +249,10 @@ class TestSession:
             test=subject.settings.test,
             kept=bool(self._keep),
         )
-        make_scratch(self.harness, plan.volumes, owned, stack=made.stack)
+        scratch = make_scratch(self.harness, plan.volumes, owned, stack=made.stack)
+        if self._witness is not None and scratch.stopped:
+            # That one was started anew is the session's own doing.
+            self._witness.begin(scratch.stopped)
         with made.creating:
             self._refuse_when_closed()
             # By its name, because the engine's answer may get lost.
@@ -256,6 +260,7 @@ class TestSession:
             container = engine.create(plan.spec)
         give_new_directories(self.harness, subject, container, plan)
         self._refuse_unsafe(container, plan)
+        notes = remember_scratch(scratch)
         try:
             engine.start(container)
         except LaunchError as error:
@@ -270,7 +275,7 @@ class TestSession:
         found = engine.container(container)
         if found is None:
             raise KharnessError(f"{name}: the container vanished")
-        return instance_facts(subject, plan, found, mode=self.mode, ready_after=took)
+        return instance_facts(subject, plan, found, mode=self.mode, ready_after=took, notes=notes)
 
     def _refuse_unsafe(self, container: str, plan: LaunchPlan) -> None:
         # As it is created, before anything of it runs; and as it runs, when the kernel tells more than the engine.
@@ -320,16 +325,25 @@ def _read(harness: Harness, container: str, path: str) -> str:
 
 
 def instance_facts(
-    subject: Subject, plan: LaunchPlan, found: ContainerFacts, *, mode: Mode, ready_after: float = 0.0
+    subject: Subject,
+    plan: LaunchPlan,
+    found: ContainerFacts,
+    *,
+    mode: Mode,
+    ready_after: float = 0.0,
+    notes: Mapping[str, str] | None = None,
 ) -> InstanceFacts:
-    """Put together what tests must know of a running container."""
+    """Put together what tests must know of a running container; `notes` say how its volumes were at the launch."""
     volumes: dict[str, str] = {}
+    mounted = {mount.target: mount.source for mount in found.mounts}
     said_volumes = subject.settings.volumes if mode is Mode.IN_PROD else for_test(subject.settings).volumes
     for said, volume in zip(said_volumes, plan.volumes, strict=True):
-        if volume.mount.kind is MountKind.BIND and volume.mount.source:
-            volumes[volume.mount.target] = volume.mount.source
+        bind = volume.mount.kind is MountKind.BIND
+        source = volume.mount.source if bind else mounted.get(volume.mount.target)
+        if source:
+            volumes[volume.mount.target] = source
             if said.source:
-                volumes[said.source.removeprefix("./")] = volume.mount.source
+                volumes[said.source.removeprefix("./")] = source
     return InstanceFacts(
         name=subject.name,
         container=found.name,
@@ -340,6 +354,7 @@ def instance_facts(
         ports=tuple(str(port) for port in exposed_ports(subject.settings, subject.image)),
         published={str(port.port): port.host_port for port in found.published} if plan.spec.publish else {},
         volumes=volumes,
+        notes=notes or {},
         line=docker_line(plan.spec, hide=frozenset(subject.env)),
         ready_after=ready_after,
     )

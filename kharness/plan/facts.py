@@ -179,10 +179,13 @@ class EngineFacts:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A path that differs from the image: `kind` is added, changed or removed."""
+    """A path that differs from what it was at the launch: `kind` is added, changed or removed."""
 
     kind: str
     path: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.path}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,11 @@ def differences(before: Fingerprint, after: Fingerprint) -> tuple[Difference, ..
     return tuple(sorted(merged.values()))
 
 
+def records(found: Fingerprint) -> dict[str, bytes]:
+    """Return the record of every entry by its path, the top left out."""
+    return {path: record for at, listing in found.listings.items() for path, record in _records(at, *listing).items()}
+
+
 def reach(source: str, top: str) -> str | None:
     """Return below which path of a tree somebody may write who has `source`: all of it is the empty path, None nothing.
 

@@ -157,3 +157,63 @@ def test_production_goes_on_when_the_session_is_killed_while_it_is_paused(
     assert state() == "running"
     assert project.kharness("reap").status == 0
     assert not list((project.path / "state").rglob("copies/*"))
+
+
+WRITES = """\
+    import pytest
+
+    NAMES = ("/data", "/named", "/empty")
+
+    def told(container, name):
+        return [str(change) for change in container.volume(name).changes()]
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_nothing_is_changed_before_the_test_writes(container, name):
+        assert told(container, name) == []
+
+    def test_what_the_container_writes_is_told(container):
+        for name in NAMES:
+            assert container.exec("sh", "-c", f"echo new >{name}/new && mkdir {name}/more").ok
+        container.exec("sh", "-c", "rm /data/file; echo x >>/data/dir/file; echo x >/named/kept")
+        assert told(container, "data") == ["changed dir/file", "removed file", "added more", "added new"]
+        assert told(container, "/named") == ["changed kept", "added more", "added new"]
+        assert told(container, "/empty") == ["added more", "added new"]
+
+    def test_it_is_there_while_the_container_is_not(container):
+        container.stop()
+        assert container.volume("data").read_text("new") == "new\\n"
+        assert "added new" in told(container, "data")
+        container.start()
+        assert container.exec("cat", "/data/new").stdout == "new\\n"
+
+    def test_a_file_is_waited_for(container):
+        container.exec("sh", "-c", "(sleep 0.2; echo late >/data/late) &")
+        assert container.volume("data").wait_for("late", "late") == "late\\n"
+
+    def test_a_real_directory_has_no_changes_to_tell(container):
+        with pytest.raises(Exception, match="no test instance's own volume"):
+            container.volume("shown").changes()
+"""
+
+
+@pytest.mark.parametrize("strategy", ["overlay", "real"])
+def test_a_test_is_told_what_was_written(project: Project, engine: Engine, busybox: str, strategy: str) -> None:
+    named = f"{project.prefix}named"
+    how = f"test: {{mount: copy, strategy: {strategy}}}"
+    settings = SETTINGS.format(busybox=busybox, strategy=strategy, freeze="none").replace(
+        "    test: {",
+        f"      - {{type: volume, source: {named}, target: /named, {how}}}\n"
+        "      - {type: bind, source: ./gone, target: /empty}\n    test: {",
+    )
+    directory = project.add("box", {"settings.yaml": settings, "test_it.py": WRITES})
+    fill(project.path / "dv" / project.name("box"))
+    volume = engine.create_volume(named)
+    (Path(volume.mountpoint) / "kept").write_text("of production\n")
+    before = picture(Path(volume.mountpoint))
+    try:
+        result = project.pytest(str(directory), "--prod-ready")
+        assert result.status == 0, result.output
+        assert picture(Path(volume.mountpoint)) == before
+        assert [each.name for each in engine.volumes() if project.prefix in each.name] == [named]
+    finally:
+        engine.remove_volume(named)
