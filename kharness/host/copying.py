@@ -17,7 +17,7 @@ from pathlib import Path
 from kharness.errors import HostError
 from kharness.host import content
 from kharness.host.attributes import Lost, give, give_named
-from kharness.host.cloning import clone_files
+from kharness.host.smallfiles import copy_small
 from kharness.host.survey import MAX_DEPTH, open_directory
 
 Progress = Callable[[str], None]
@@ -107,7 +107,7 @@ class Copier:
             for batch in _batched(self._entries(source, target, path, pool, depth=depth), _BATCH):
                 if self.reflink:
                     # Threads would only wait for one another.
-                    self._clones(source, target, batch, path)
+                    self._files(source, target, batch, path)
                 else:
                     # One by one: after a failure, those that have begun are waited for.
                     pending.append(pool.submit(self._files, source, target, batch, path))
@@ -165,17 +165,13 @@ class Copier:
             os.close(old)
 
     def _files(self, source: int, target: int, batch: Sequence[str], path: str) -> None:
-        for name in batch:
-            if self._stop.is_set():
-                raise _StoppedError
-            self.file(source, target, name, f"{path}/{name}" if path else name)
-            self._tell()
-
-    def _clones(self, source: int, target: int, batch: Sequence[str], path: str) -> None:
+        if self._stop.is_set():
+            raise _StoppedError
         with self._naming(path):
-            size, rest = clone_files(source, target, batch)
-        self.files += len(batch) - len(rest)
-        self.bytes += size
+            size, rest = copy_small(source, target, batch, share=self.reflink)
+        with self._lock:
+            self.files += len(batch) - len(rest)
+            self.bytes += size
         for name in rest:
             here = f"{path}/{name}" if path else name
             with self._naming(here):
