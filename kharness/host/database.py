@@ -65,6 +65,8 @@ class Database:
                 _prepare(connection, self.path)
                 self._ready = True
             connection.execute("PRAGMA synchronous = FULL")
+            # The journal has the whole request of a container, its variables with it: nothing of that outlives its row.
+            connection.execute("PRAGMA secure_delete = ON")
             yield connection
 
 

@@ -14,6 +14,8 @@ import pytest
 from kharness.errors import StateError
 from kharness.host import database, schema
 from kharness.host.state import BuildRecord, Entry, Release, State, Verdict
+from kharness.plan.operation import Evidence, Former, Kind, Operation
+from kharness.plan.tags import Tags
 
 VERDICT: dict[str, Any] = {
     "name": "web",
@@ -101,6 +103,28 @@ def test_a_fact_replaces_an_earlier_one(state: State) -> None:
     state.set_fact("dv", "/rw/dv")
     state.set_fact("dv", "/srv/dv")
     assert state.fact("dv") == "/srv/dv"
+
+
+def test_an_operation_that_is_over_leaves_nothing_of_its_request_on_the_disk(state: State, path: Path) -> None:
+    """It has the variables of a container, and among them what an env_file said."""
+    request = {"Env": ["TOKEN=hunter2"], "Labels": {"long": "x" * 10_000}}
+    former = Former(id="f", name="web", image="i", was_up=True, restart="no", request=request)
+    operation = Operation(
+        id="o",
+        kind=Kind.LAUNCH,
+        name="web",
+        image="i",
+        live=None,
+        prev=None,
+        tags=Tags("ktools", "web"),
+        evidence=Evidence(session="", tests=0),
+        at=0.0,
+        former=former,
+    )
+    state.begin(operation)
+    assert [entry.operation for entry in state.operations()] == [operation]
+    state.end("o")
+    assert not [file for file in path.parent.iterdir() if b"hunter2" in file.read_bytes()]
 
 
 def test_text_that_is_not_utf8_is_kept_escaped(state: State) -> None:
