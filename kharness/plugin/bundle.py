@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 
@@ -16,17 +17,28 @@ from kharness.plugin.stash import LIBRARY, NAME
 LOG_LINES = 50
 CHANGES = 30
 PROBES = 3
+LONG = 8
+"""Characters of a secret that is hidden in what a test itself compares and prints; a shorter one may be any word."""
 
 
 def add_bundles(item: pytest.Item, report: pytest.TestReport) -> None:
     """Add what there is to say about each container that a failed test worked with."""
-    for instance in {found.id: found for found in _instances(item)}.values():
+    found = {instance.id: instance for instance in _instances(item)}
+    _hide(report, [secret for instance in found.values() for secret in instance.secrets if len(secret) >= LONG])
+    for instance in found.values():
         report.sections.extend(bundle(instance))
 
 
 def bundle(instance: Instance) -> tuple[tuple[str, str], ...]:
     """Return headed sections about a container, without its secrets; what cannot be asked any more is left out."""
     return tuple((heading, redact(text, instance.secrets)) for heading, text in _sections(instance))
+
+
+def _hide(report: pytest.TestReport, secrets: list[str]) -> None:
+    report.sections = [(heading, redact(text, secrets)) for heading, text in report.sections]
+    told = str(report.longrepr)
+    if (shown := redact(told, secrets)) != told:
+        report.longrepr = shown
 
 
 def _instances(item: pytest.Item) -> Iterator[Instance]:
@@ -69,7 +81,12 @@ def _state(instance: Instance) -> str:
     if health:
         lines.append(f"Health: {health.get('Status')}")
         lines += [
-            f"  probe exited with {probe.get('ExitCode')}: {json.dumps(probe.get('Output', '')[-300:])}"
+            # Before it is shortened and escaped, either of which would make a secret another text.
+            f"  probe exited with {probe.get('ExitCode')}: {json.dumps(_shown(instance, probe)[-300:])}"
             for probe in (health.get("Log") or [])[-PROBES:]
         ]
     return "\n".join(lines)
+
+
+def _shown(instance: Instance, probe: Mapping[str, Any]) -> str:
+    return redact(probe.get("Output", ""), instance.secrets)

@@ -1,0 +1,77 @@
+"""The failure bundle of a container that tells its secrets, without an engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from kharness.ops.instance import Instance, InstanceFacts
+from kharness.plan.readiness import ByRunning
+from kharness.plan.runspec import RunSpec
+from kharness.plugin.bundle import add_bundles, bundle
+from kharness.testing import FakeEngine
+
+SECRETS = ("hunter2-hunter2", 'say "cheese"', "zebra")
+
+
+class Telling(Instance):
+    """An instance whose health check said something."""
+
+    output = ""
+
+    def inspect(self) -> Mapping[str, Any]:
+        return {"State": {"Status": "running", "Health": {"Log": [{"ExitCode": 1, "Output": self.output}]}}}
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Telling:
+    engine = FakeEngine(root=tmp_path)
+    image = engine.put_image("web:1", labels={"fake.logs": "up with hunter2-hunter2 and zebra"})
+    container = engine.create(RunSpec(name="web", image=image.id))
+    engine.start(container)
+    facts = InstanceFacts(name="web", container="web", id=container, image=image.id, mode="standalone")
+    return Telling(engine, facts, ready=ByRunning, ready_timeout=1.0, secrets=SECRETS)
+
+
+def test_the_log_is_shown_without_its_secrets(instance: Telling) -> None:
+    assert dict(bundle(instance))["log of web (last 50 lines)"] == "up with *** and ***"
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        'denied: say "cheese"\n',
+        # What is shown begins in the middle of the secret.
+        f"hunter2-hunter2{'.' * 290}",
+    ],
+)
+def test_what_a_health_check_said_is_hidden_before_it_is_cut_and_escaped(instance: Telling, output: str) -> None:
+    instance.output = output
+    told = dict(bundle(instance))["state of web"]
+    assert "***" in told
+    assert not [part for part in ("cheese", "hunter2") if part in told]
+
+
+def test_what_a_test_compares_and_prints_is_hidden_but_for_words(instance: Telling) -> None:
+    report = SimpleNamespace(
+        sections=[("Captured stdout call", "hunter2-hunter2 of the zebra")],
+        longrepr="assert 'hunter2-hunter2' == 'zebra'",
+    )
+    item = SimpleNamespace(config=SimpleNamespace(stash={}), stash={}, funcargs={"container": instance})
+    add_bundles(cast("pytest.Item", item), cast("pytest.TestReport", report))
+    assert report.sections[0] == ("Captured stdout call", "*** of the zebra")
+    assert report.longrepr == "assert '***' == 'zebra'"
+    assert "hunter2" not in json.dumps(report.sections)
+
+
+def test_a_report_without_secrets_stays_what_it_is(instance: Telling) -> None:
+    longrepr = object()
+    report = SimpleNamespace(sections=[], longrepr=longrepr)
+    item = SimpleNamespace(config=SimpleNamespace(stash={}), stash={}, funcargs={"container": instance})
+    add_bundles(cast("pytest.Item", item), cast("pytest.TestReport", report))
+    assert report.longrepr is longrepr
