@@ -15,6 +15,7 @@ from kharness.host.context import ContextEntry, content_digest, plan_context, st
 from kharness.host.download import fetch
 from kharness.host.locks import lock
 from kharness.ops.harness import Harness
+from kharness.ops.secrets import refuse_secrets_in_image
 from kharness.plan import labels
 from kharness.plan.facts import ImageFacts
 from kharness.plan.order import ROOT_ARG, base_images, local_base, rewrite_bases, wants_root
@@ -178,6 +179,7 @@ def plan_recipe(
         ],
         dockerfile=rewrite_bases(text, moved, args=args).encode(),
     )
+    refuse_secrets_in_image(directory, settings, entries)
     extra = {f"arg {key}": value for key, value in args.items()}
     extra |= {f"base {ref}": image for ref, image in bases.items()}
     extra["target"] = said.target or ""

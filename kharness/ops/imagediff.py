@@ -84,7 +84,7 @@ def _settings(harness: Harness, directory: ContainerDir, live: ImageFacts) -> tu
     before = harness.state.fact(f"{LINE}{directory.name}")
     if before is None:
         return ()
-    subject = production_subject(directory, harness.settings(directory), live)
+    subject = production_subject(harness, directory, harness.settings(directory), live)
     plan = keyed(plan_production_launch(subject, volume_root=harness.volume_root))
     now = docker_line(plan.spec, hide=frozenset(subject.env))
     return changes(_options(before), _options(now))

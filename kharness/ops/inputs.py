@@ -14,6 +14,7 @@ from kharness.host.entries import LEFTOVERS
 from kharness.host.state import Verdict
 from kharness.ops.build import Built, plan_recipe
 from kharness.ops.harness import Harness
+from kharness.ops.secrets import fingerprint, instance_secrets
 from kharness.ops.subject import needed_subjects, read_env_files
 from kharness.plan.facts import short_id
 from kharness.plan.modes import Mode
@@ -29,7 +30,8 @@ IN_IMAGE = frozenset({"Dockerfile", "files", "private.d"})
 class Inputs:
     """`image` is the content digest of the image, `tests` that of settings and tests.
 
-    `around` stands for what lies elsewhere: the `:live` images of what it needs, and the values of its `env_file`.
+    `around` stands for what lies elsewhere: the `:live` images of what it needs, the values of its `env_file` and its
+    secrets. Where there are any it is made with this engine's key, so that no verdict lets anybody guess one.
     """
 
     image: str
@@ -85,7 +87,7 @@ def changes_since(before: Inputs, now: Inputs | None) -> tuple[str, ...]:
     if now.tests != before.tests:
         found.append("settings or tests changed after the session began")
     if now.around != before.around:
-        found.append("the live image of what it needs, or its env_file, changed after the session began")
+        found.append("the live image of what it needs, its env_file or a secret changed after the session began")
     return tuple(found)
 
 
@@ -106,7 +108,11 @@ def tests_digest(directory: ContainerDir) -> str:
 def _inputs(harness: Harness, directory: ContainerDir, settings: Settings, *, image: str, mode: Mode) -> Inputs:
     needs = [(need.name, need.image.id) for need in needed_subjects(harness, settings)]
     env = sorted(read_env_files(directory, for_test(settings).env_file).items())
-    around = hashlib.sha256(repr((needs, env)).encode(errors="surrogateescape")).hexdigest()
+    secrets = [(secret, secret.value) for secret in instance_secrets(directory, settings)]
+    told = repr((needs, env, secrets)).encode(errors="surrogateescape")
+    # Production's own may lie beside the tests, and count as one of their files.
+    hides = env or secrets or settings.env_file or settings.secrets
+    around = fingerprint(harness, told) if hides else hashlib.sha256(told).hexdigest()
     return Inputs(image=image, tests=tests_digest(directory), around=around, mode=mode.value)
 
 

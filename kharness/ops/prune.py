@@ -1,4 +1,4 @@
-"""Remove the images that no release, no container and no roll-back needs any more."""
+"""Remove the images and copies of secrets that no release, no container and no roll-back needs any more."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from kharness.errors import ConflictError, KharnessError
 from kharness.host.locks import lock
 from kharness.ops.harness import Harness
 from kharness.ops.recover import settle
+from kharness.ops.secrets import sweep_secrets, with_copies
 from kharness.plan import labels
 from kharness.plan.facts import ImageFacts, short_id
 from kharness.plan.retention import expired
@@ -43,6 +44,8 @@ def prune(harness: Harness, *, keep: int | None = None, dry_run: bool = False) -
         except KharnessError as error:
             harness.report(directory.name, f"left alone: {error}")
     yield from _builds(harness, dry_run=dry_run)
+    if not dry_run:
+        _sweep_secrets(harness)
 
 
 def _releases(harness: Harness, name: str, *, keep: int, dry_run: bool) -> Iterator[Pruned]:
@@ -68,6 +71,16 @@ def _builds(harness: Harness, *, dry_run: bool) -> Iterator[Pruned]:
             continue
         if dry_run or _removed(harness, image):
             yield Pruned(name=name, what=f"image {short_id(image.id)}", size=image.size)
+
+
+def _sweep_secrets(harness: Harness) -> None:
+    for name in with_copies(harness):
+        try:
+            with lock(harness.locks, f"release-{name}", timeout=LOCK_TIMEOUT):
+                if removed := sweep_secrets(harness, name):
+                    harness.report(name, f"removed {len(removed)} copies of secrets that nothing is started with")
+        except KharnessError as error:
+            harness.report(name, f"copies of its secrets are left alone: {error}")
 
 
 def _in_use(harness: Harness) -> frozenset[str]:

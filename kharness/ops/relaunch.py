@@ -11,11 +11,13 @@ from kharness.ops.journal import carry_out, keep, undo
 from kharness.ops.readiness import wait_ready
 from kharness.ops.recover import settle
 from kharness.ops.release import LOCK_TIMEOUT, keyed, operation_of, remember_line, start, swap
+from kharness.ops.secrets import sweep_secrets
 from kharness.ops.subject import production_subject
 from kharness.ops.targets.engine import EngineTarget
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.launch import plan_production_launch
 from kharness.plan.operation import Evidence, Kind
+from kharness.plan.secrets import redact
 from kharness.settings.catalog import ContainerDir
 
 
@@ -30,7 +32,7 @@ def relaunch(harness: Harness, directory: ContainerDir) -> ContainerFacts:
         if live is None:
             advice = f"'pytest {directory.path} --ready --promote' promotes an image"
             raise UsageError(f"{name}: nothing is live yet; {advice}")
-        subject = production_subject(directory, harness.settings(directory), live)
+        subject = production_subject(harness, directory, harness.settings(directory), live)
         plan = keyed(plan_production_launch(subject, volume_root=harness.volume_root))
         operation = operation_of(harness, Kind.RELAUNCH, name, live.id, Evidence(session="", tests=0))
         operation = replace(operation, **swap(harness, target, plan, of=name))
@@ -40,12 +42,14 @@ def relaunch(harness: Harness, directory: ContainerDir) -> ContainerFacts:
             wait_ready(harness.engine, new, plan.ready, spec=plan.spec, timeout=harness.host.ready_timeout)
             return ()
 
-        if reasons := carry_out(harness, operation, work):
+        if reasons := tuple(redact(reason, subject.hidden) for reason in carry_out(harness, operation, work)):
             left = undo(harness, operation, note="\n".join(reasons))
+            sweep_secrets(harness, name)
             raise LaunchError("\n".join((*reasons, *left)))
         remember_line(harness, subject, plan)
         for note in keep(harness, operation):
             harness.report(name, note)
+        sweep_secrets(harness, name)
     found = target.current(plan.spec.name, of=name)
     if found is None:
         raise LaunchError(f"{plan.spec.name}: the new container vanished")

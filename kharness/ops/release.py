@@ -17,6 +17,7 @@ from kharness.ops.journal import carry_out, keep, move_tags, undo
 from kharness.ops.notify import notify
 from kharness.ops.readiness import failure, wait_ready
 from kharness.ops.recover import settle
+from kharness.ops.secrets import give_secrets, place_secrets, sweep_secrets
 from kharness.ops.targets.engine import EngineTarget
 from kharness.ops.volumes import missing_volumes
 from kharness.plan import labels
@@ -25,6 +26,7 @@ from kharness.plan.facts import ContainerFacts
 from kharness.plan.launch import LaunchPlan, Subject, plan_production_launch
 from kharness.plan.operation import Evidence, Kind, Operation, Released, former_of
 from kharness.plan.readiness import ByHealth
+from kharness.plan.secrets import redact
 from kharness.plan.speckey import spec_key
 from kharness.plan.tags import plan_promotion
 
@@ -120,17 +122,24 @@ def _launch(
             move_tags(harness, moves)
             if same and current is not None:
                 harness.report(name, "production already runs this image with these settings; verifying it in place")
+                # Without the copies that it was launched with it could not be started again.
+                place_secrets(harness, plan, who=name)
+                give_secrets(harness, subject, plan, current.id)
                 return _check_running(harness, plan, current.id, verify)
             new = start(harness, target, operation, subject, plan)
             harness.report(name, "verifying production in place")
             return _check(harness, subject, plan, new, verify)
 
-        reasons = carry_out(harness, operation, work)
+        # What a container says when it fails may be all that it was given, and reasons go into the ledger.
+        reasons = tuple(redact(reason, subject.hidden) for reason in carry_out(harness, operation, work))
         if reasons:
-            return _undone(harness, operation, replace(done, kind="failing" if same else "undone", reasons=reasons))
-        if not same:
-            remember_line(harness, subject, plan)
-        return replace(done, notes=(*done.notes, *keep(harness, operation)))
+            done = _undone(harness, operation, replace(done, kind="failing" if same else "undone", reasons=reasons))
+        else:
+            if not same:
+                remember_line(harness, subject, plan)
+            done = replace(done, notes=(*done.notes, *keep(harness, operation)))
+        sweep_secrets(harness, name)
+        return done
 
 
 def swap(harness: Harness, target: EngineTarget, plan: LaunchPlan, *, of: str) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def roll_back(
     if is_base(harness, name, {**harness.fleet()[0], name: settings}):
         # As with --launch: what is only built on is never launched.
         return promote(harness, name, image.id, evidence, kind=Kind.ROLLBACK)
-    subject = production_subject(directory, settings, image)
+    subject = production_subject(harness, directory, settings, image)
     return launch(
         harness,
         subject,

@@ -16,6 +16,7 @@ from kharness.ops.isolation import refuse_writable_reals
 from kharness.ops.networks import create_test_network, named_destinations, remove_test_network
 from kharness.ops.readiness import wait_ready
 from kharness.ops.scratch import Owned, make_scratch, remember_scratch, remove_scratch, with_originals
+from kharness.ops.secrets import give_secrets, place_secrets
 from kharness.ops.subject import needed_subjects
 from kharness.ops.volumes import refuse_real_mounts
 from kharness.ops.witness import Witness
@@ -28,6 +29,7 @@ from kharness.plan.modes import Mode
 from kharness.plan.mounts import Scratch
 from kharness.plan.readiness import exposed_ports, plan_test_readiness
 from kharness.plan.runspec import MountKind
+from kharness.plan.secrets import redact
 from kharness.plan.users import resolve_user
 from kharness.settings.model import Settings
 from kharness.settings.overlay import for_test
@@ -134,7 +136,7 @@ class TestSession:
             facts,
             ready=lambda: plan_test_readiness(subject.settings, subject.image),
             ready_timeout=self.harness.host.ready_timeout,
-            secrets=subject.env.values(),
+            secrets=subject.hidden,
         )
 
     def needs(self, settings: Settings) -> tuple[Subject, ...]:
@@ -253,12 +255,14 @@ class TestSession:
         if self._witness is not None and scratch.stopped:
             # That one was started anew is the session's own doing.
             self._witness.begin(scratch.stopped)
+        place_secrets(self.harness, plan, who=subject.name)
         with made.creating:
             self._refuse_when_closed()
             # By its name, because the engine's answer may get lost.
             made.stack.callback(self._remove_container, name)
             container = engine.create(plan.spec)
         give_new_directories(self.harness, subject, container, plan)
+        give_secrets(self.harness, subject, plan, container)
         self._refuse_unsafe(container, plan)
         notes = remember_scratch(scratch)
         try:
@@ -271,7 +275,8 @@ class TestSession:
             took = wait_ready(engine, container, plan.ready, spec=plan.spec, timeout=timeout)
         except LaunchError as error:
             advice = (f"    hint: {hint}" for hint in volume_hints(plan.volumes, mode=self.mode))
-            raise LaunchError("\n".join((str(error), *advice))) from error
+            # Its last log lines may have all that it was given, and so would the error that this one came from.
+            raise LaunchError(redact("\n".join((str(error), *advice)), subject.hidden)) from None
         found = engine.container(container)
         if found is None:
             raise KharnessError(f"{name}: the container vanished")

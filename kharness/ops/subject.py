@@ -1,36 +1,43 @@
-"""Put together what is launched: a directory's settings, its image, and the values that `env_file` names."""
+"""Put together what is launched: a directory's settings, its image, and the values of `env_file` and secrets."""
 
 from __future__ import annotations
 
-from kharness.errors import Problem, SettingsError, UsageError
+from contextlib import suppress
+
+from kharness.errors import HostError, Problem, SettingsError, UsageError
+from kharness.host.secrets import read_secret
 from kharness.ops.harness import Harness
+from kharness.ops.secrets import copies_of, instance_secrets, production_secrets
 from kharness.plan.envfile import parse_env
 from kharness.plan.facts import ImageFacts
 from kharness.plan.launch import Subject
+from kharness.plan.secrets import texts
 from kharness.settings.catalog import ContainerDir
 from kharness.settings.model import Settings
 from kharness.settings.overlay import for_test
 
 
-def production_subject(directory: ContainerDir, settings: Settings, image: ImageFacts) -> Subject:
-    """Return what production launches."""
+def production_subject(harness: Harness, directory: ContainerDir, settings: Settings, image: ImageFacts) -> Subject:
+    """Return what production launches; raises `SettingsError` where a file of values cannot be read."""
     return Subject(
         name=directory.name,
         settings=settings,
         image=image,
         built=settings.image is None,
         env=read_env_files(directory, settings.env_file),
+        secrets=production_secrets(harness, directory, settings, image),
     )
 
 
 def instance_subject(directory: ContainerDir, settings: Settings, image: ImageFacts) -> Subject:
-    """Return what a test instance launches: production's `env_file` values are not even read."""
+    """Return what a test instance launches: production's values are not even read."""
     return Subject(
         name=directory.name,
         settings=settings,
         image=image,
         built=settings.image is None,
         env=read_env_files(directory, for_test(settings).env_file),
+        secrets=instance_secrets(directory, settings),
     )
 
 
@@ -63,6 +70,29 @@ def _need(harness: Harness, name: str, found: dict[str, Subject], *, above: tupl
     for other in for_test(subject.settings).depends_on:
         _need(harness, other, found, above=(*above, name))
     found[name] = subject
+
+
+def hidden_values(harness: Harness, directory: ContainerDir, settings: Settings, *, production: bool) -> frozenset[str]:
+    """Return the values that no report about production, or about a test instance, may show.
+
+    Production's are those of the files and those that it was launched with, which may be older. What cannot be read is
+    left out: in production that may be for root alone, and then this process cannot tell it.
+    """
+    said = settings if production else for_test(settings)
+    env: dict[str, str] = {}
+    with suppress(SettingsError):
+        env = read_env_files(directory, said.env_file)
+    files = [directory.path / secret.file for secret in said.secrets.values()]
+    found = set(env.values())
+    if production:
+        files += copies_of(harness, directory.name)
+        running = harness.engine.container(settings.container_name or directory.name)
+        variables = running.raw.get("Config", {}).get("Env") or () if running else ()
+        found |= {value for name, _, value in (each.partition("=") for each in variables) if name in env}
+    for file in files:
+        with suppress(HostError):
+            found |= texts(read_secret(file)[0])
+    return frozenset(found)
 
 
 def read_env_files(directory: ContainerDir, files: tuple[str, ...]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from kharness.plan.modes import Mode
 from kharness.plan.mounts import Scratch, VolumePlan, plan_production, plan_test
 from kharness.plan.readiness import ReadyCheck, effective_health, exposed_ports, plan_readiness, plan_test_readiness
 from kharness.plan.runspec import Attachment, Limits, Mount, MountKind, Publish, RunSpec
+from kharness.plan.secrets import SecretCopy, SecretValue, instance_copies, production_copies, texts
 from kharness.settings.model import Settings
 from kharness.settings.overlay import for_test
 from kharness.settings.service import ServiceKeys
@@ -34,7 +35,7 @@ class Subject:
     """What is launched: a container directory's name, its settings and its image.
 
     `built` says that kharness built the image and the secure defaults apply; `env` has the values that `env_file`
-    names, already read.
+    names, already read, and so do `secrets`.
     """
 
     name: str
@@ -42,6 +43,12 @@ class Subject:
     image: ImageFacts
     built: bool = True
     env: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[SecretValue, ...] = ()
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """The values that no report may show."""
+        return frozenset(self.env.values()).union(*(texts(secret.value) for secret in self.secrets))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +72,12 @@ class TestPlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchPlan:
-    """The container to create, its volumes and how its readiness is seen."""
+    """The container to create, its volumes and secrets, and how its readiness is seen."""
 
     spec: RunSpec
     volumes: tuple[VolumePlan, ...]
     ready: ReadyCheck
+    secrets: tuple[SecretCopy, ...] = ()
 
 
 def plan_production_launch(subject: Subject, *, volume_root: PurePosixPath) -> LaunchPlan:
@@ -86,8 +94,9 @@ def plan_production_launch(subject: Subject, *, volume_root: PurePosixPath) -> L
         for network, said in settings.networks.items()
     )
     restart = settings.restart
+    secrets = production_copies(subject.secrets)
     spec = replace(
-        _common(subject, settings, volumes),
+        _common(subject, settings, volumes, secrets),
         name=settings.container_name or subject.name,
         labels={**settings.labels, labels.ROLE: labels.ROLE_PRODUCTION, labels.NAME: subject.name},
         networks=attachments or (Attachment(network="bridge"),),
@@ -101,13 +110,13 @@ def plan_production_launch(subject: Subject, *, volume_root: PurePosixPath) -> L
         log_driver=settings.logging.driver if settings.logging else None,
         log_options=settings.logging.options if settings.logging else {},
     )
-    return LaunchPlan(spec=spec, volumes=volumes, ready=plan_readiness(settings, subject.image))
+    return LaunchPlan(spec=spec, volumes=volumes, ready=plan_readiness(settings, subject.image), secrets=secrets)
 
 
 def plan_test_launch(subject: Subject, *, mode: Mode, place: TestPlace, volume_root: PurePosixPath) -> LaunchPlan:
     """Plan a test instance, which can hurt nothing: see the modules of mounts and of the session's network.
 
-    Raises `UsageError` where production's `env_file` has no test value.
+    Raises `UsageError` where production's `env_file`, or one of its secrets, has no test value.
     """
     refuse_unsaid_secrets(subject)
     settings = for_test(subject.settings)
@@ -118,8 +127,9 @@ def plan_test_launch(subject: Subject, *, mode: Mode, place: TestPlace, volume_r
     # No reverse proxy and no updater may adopt a test instance because of labels baked into its image.
     silenced = {key: "" for key in subject.image.labels if not key.startswith(("org.opencontainers.", labels.PREFIX))}
     ports = exposed_ports(subject.settings, subject.image)
+    secrets = instance_copies(subject.secrets, scratch=place.scratch.directory)
     spec = replace(
-        _common(subject, settings, volumes),
+        _common(subject, settings, volumes, secrets),
         name=place.name,
         labels={**silenced, **settings.labels, **place.labels},
         networks=(Attachment(network=place.network, aliases=place.aliases),),
@@ -131,7 +141,8 @@ def plan_test_launch(subject: Subject, *, mode: Mode, place: TestPlace, volume_r
         # Hardware belongs to production unless the test section names it.
         devices=_devices(settings) if "devices" in subject.settings.test.model_fields_set else (),
     )
-    return LaunchPlan(spec=spec, volumes=volumes, ready=plan_test_readiness(subject.settings, subject.image))
+    ready = plan_test_readiness(subject.settings, subject.image)
+    return LaunchPlan(spec=spec, volumes=volumes, ready=ready, secrets=secrets)
 
 
 def refuse_unsaid_secrets(subject: Subject) -> None:
@@ -142,9 +153,18 @@ def refuse_unsaid_secrets(subject: Subject) -> None:
             f"{subject.name}: env_file: production's values do not go into a test instance by themselves; name a file "
             "of test values in test.env_file, or allow the real ones with 'test: {same: [env_file]}'"
         )
+    untold = [name for name in settings.secrets if name not in settings.test.secrets]
+    if untold and "secrets" not in settings.test.same:
+        raise UsageError(
+            f"{subject.name}: secrets: production's values do not go into a test instance by themselves; name files "
+            f"of test values for {', '.join(untold)} in test.secrets, or allow the real ones with "
+            "'test: {same: [secrets]}'"
+        )
 
 
-def _common(subject: Subject, keys: ServiceKeys, volumes: tuple[VolumePlan, ...]) -> RunSpec:
+def _common(
+    subject: Subject, keys: ServiceKeys, volumes: tuple[VolumePlan, ...], secrets: tuple[SecretCopy, ...]
+) -> RunSpec:
     built = subject.built
     return RunSpec(
         name=subject.name,
@@ -155,7 +175,7 @@ def _common(subject: Subject, keys: ServiceKeys, volumes: tuple[VolumePlan, ...]
         hostname=keys.hostname or subject.name,
         user=keys.user,
         working_dir=keys.working_dir,
-        mounts=tuple(plan.mount for plan in volumes) + _tmpfs(keys, built=built),
+        mounts=(*(plan.mount for plan in volumes), *_tmpfs(keys, built=built), *(copy.mount for copy in secrets)),
         expose=tuple(PortRef(port.port, port.protocol) for port in keys.expose),
         read_only=_said(keys.read_only, built),
         cap_add=keys.cap_add,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kharness.errors import KharnessError, SettingsError
+from kharness.errors import KharnessError
 from kharness.plan.modes import Mode
 from kharness.plan.secrets import redact
 from kharness.settings.catalog import ContainerDir
@@ -87,7 +87,7 @@ class Attached:
             needs = session.needs(subject.settings)
             return session.instance(session.launch(subject, suffix=f"-{next(self._numbers)}", needs=needs), subject)
         except KharnessError as error:
-            pytest.fail(redact(str(error), subject.env.values()), pytrace=False)
+            pytest.fail(redact(str(error), subject.hidden), pytrace=False)
 
     def _notice(self) -> dict[str, Any]:
         notice = self._info.board.wait(self._directory.name)
@@ -103,16 +103,11 @@ class Attached:
         return instance_subject(self._directory, settings, self.image)
 
     def _secrets(self) -> Iterable[str]:
-        from kharness.ops.subject import read_env_files  # noqa: PLC0415
-        from kharness.settings.overlay import for_test  # noqa: PLC0415
+        from kharness.ops.subject import hidden_values  # noqa: PLC0415
 
         settings = self.harness.settings(self._directory)
-        said = settings if self._info.selection.mode is Mode.IN_PROD else for_test(settings)
-        try:
-            return read_env_files(self._directory, said.env_file).values()
-        except SettingsError:
-            # In production they may be readable to root alone; then this process cannot tell them either.
-            return ()
+        production = self._info.selection.mode is Mode.IN_PROD
+        return hidden_values(self.harness, self._directory, settings, production=production)
 
     def _readiness(self) -> Any:
         from kharness.plan.readiness import plan_readiness, plan_test_readiness  # noqa: PLC0415

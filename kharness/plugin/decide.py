@@ -195,7 +195,7 @@ class Decider:
         found = self.harness.engine.image(image)
         if found is None:
             raise KharnessError(f"{name}: the tested image {image} is gone")
-        subject = production_subject(directory, self.settings[name], found)
+        subject = production_subject(self.harness, directory, self.settings[name], found)
         tests = len(self.info.seen.expected(name, Mode.IN_PROD))
 
         def verify() -> tuple[str, ...]:

@@ -159,7 +159,7 @@ class Pipeline:
             facts = self._session.launch(subject, needs=self._session.needs(settings))
         except KharnessError as error:
             # A container that fails may print all that it was given.
-            raise LaunchError(redact(str(error), subject.env.values())) from error
+            raise LaunchError(redact(str(error), subject.hidden)) from error
         self.launched[name] = facts
         self._harness.report(name, f"ready after {facts.ready_after:.1f} s")
         self._board.publish(name, facts=facts.to_json(), timeout=settings.test.timeout)
@@ -228,7 +228,7 @@ class Pipeline:
         image = self._harness.engine.image(found.image_id)
         if image is None:
             raise LaunchError(f"{name}: the image {found.image_id} of the production container is gone")
-        subject = production_subject(directory, settings, image)
+        subject = production_subject(self._harness, directory, settings, image)
         plan = plan_production_launch(subject, volume_root=self._harness.volume_root)
         facts = instance_facts(subject, plan, found, mode=Mode.IN_PROD)
         self.launched[name] = facts

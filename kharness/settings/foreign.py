@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-LATER = frozenset({"prepare", "policy", "drift", "expect", "secrets"})
+LATER = frozenset({"prepare", "policy", "drift", "expect"})
 """Keys of kharness's own design that this version cannot honour; ignoring them would look like success."""
 
 UNSUPPORTED: Mapping[str, Mapping[str, str]] = {
@@ -104,6 +104,16 @@ UNSUPPORTED: Mapping[str, Mapping[str, str]] = {
         "priority": "the networks are joined in their order",
     },
     "depends_on": {"required": "", "restart": ""},
+    "secrets": {
+        "content": "write it into a file, and name that as file",
+        "driver": "",
+        "environment": "write it into a file, and name that as file",
+        "external": "",
+        "labels": "",
+        "name": "the key before it is its name",
+        "source": "the key before it is its name",
+        "template_driver": "",
+    },
 }
 """Section, key, and what to use instead (nothing where there is no obvious replacement)."""
 

@@ -14,6 +14,7 @@ from kharness.settings.catalog import SETTINGS_FILE
 from kharness.settings.checks import check_image, check_settings, empty_keys
 from kharness.settings.model import Settings
 from kharness.settings.problems import Told, shown, told
+from kharness.settings.secret_checks import check_secrets
 from kharness.settings.section import Loc
 from kharness.settings.variables import without_variables
 from kharness.settings.yaml12 import Document, read_yaml
@@ -59,7 +60,7 @@ def parse_settings(text: bytes, *, file: Path, has_dockerfile: bool) -> Settings
         Told(loc=loc, message=f"should be said once, it is in line {line} already") for loc, line in document.duplicates
     ]
     problems += [Told(loc=loc, message=NULL) for loc in empty_keys(value)]
-    settings = _check(value, problems, has_dockerfile=has_dockerfile)
+    settings = _check(value, problems, file=file, has_dockerfile=has_dockerfile)
     if settings is None:
         raise SettingsError(_sorted(problems, document, file))
     return settings
@@ -71,13 +72,13 @@ def settings_of(said: Mapping[str, Any], *, file: Path, has_dockerfile: bool) ->
     `file` is where problems are said to be. Raises `SettingsError` with all of them.
     """
     problems: list[Told] = []
-    settings = _check(said, problems, has_dockerfile=has_dockerfile)
+    settings = _check(said, problems, file=file, has_dockerfile=has_dockerfile)
     if settings is None:
         raise SettingsError(Problem(file, found.key, found.message) for found in problems)
     return settings
 
 
-def _check(value: Mapping[str, Any], problems: list[Told], *, has_dockerfile: bool) -> Settings | None:
+def _check(value: Mapping[str, Any], problems: list[Told], *, file: Path, has_dockerfile: bool) -> Settings | None:
     """Return the settings if there is no problem, else add what is found to `problems`."""
     settings = None
     try:
@@ -88,6 +89,7 @@ def _check(value: Mapping[str, Any], problems: list[Told], *, has_dockerfile: bo
     problems += check_image(value, has_dockerfile=has_dockerfile)
     if settings is not None:
         problems += check_settings(settings)
+        problems += check_secrets(settings, directory=file.parent, has_dockerfile=has_dockerfile)
     return None if problems else settings
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kharness.settings.model import Settings
+from kharness.settings.secrets import merged
 from kharness.settings.service import ServiceKeys
 from kharness.settings.volumes import Tmpfs, Volume
 
@@ -17,7 +18,7 @@ def for_test(settings: Settings) -> Settings:
     """Return the settings of a test instance; `test` itself stays as it is.
 
     A key that `test:` says replaces production's, `environment` and `sysctls` are merged by name, a volume or tmpfs
-    replaces what production mounts at the same target.
+    replaces what production mounts at the same target. A secret has its test value, and nothing without one.
     """
     test = settings.test
     said = test.model_fields_set & ServiceKeys.model_fields.keys()
@@ -28,6 +29,7 @@ def for_test(settings: Settings) -> Settings:
     }
     changes |= {key: getattr(test, key) for key in said}
     changes |= {key: {**getattr(settings, key), **getattr(test, key)} for key in MERGED}
+    changes["secrets"] = merged(settings.secrets, test.secrets, same="secrets" in test.same)
     tmpfs = test.tmpfs if "tmpfs" in said else settings.tmpfs
     changes["volumes"] = _volumes(settings.volumes, test.volumes, hidden=test.tmpfs or ())
     changes["tmpfs"] = _visible(tmpfs, hidden=test.volumes)

@@ -138,6 +138,8 @@ def below(value: Any) -> str:
 
 def staying(path: str) -> str:
     """Return the path if it is absolute or stays in its directory, without any `..` that could hide where it lies."""
+    if "\0" in path:
+        raise wrong("should be a path, which has no NUL in it")
     if path.startswith("~"):
         raise wrong("should not begin with ~, whose home directory depends on who runs kharness")
     plain = posixpath.normpath(path)

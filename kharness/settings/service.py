@@ -27,6 +27,7 @@ from kharness.settings.scalars import (
     StayingPath,
     read_text,
 )
+from kharness.settings.secrets import Secret, Secrets
 from kharness.settings.section import Section, expected
 from kharness.settings.several import Argv, Environment, Labels, Parameters, Texts, one_or_many
 from kharness.settings.volumes import Tmpfs, VolumeItem
@@ -77,6 +78,8 @@ class ServiceKeys(Section):
     """Variables; they win over those of env_file."""
     env_file: _ManyPaths = ()
     """Files of NAME=VALUE lines, relative to the container directory."""
+    secrets: Secrets = Field(default_factory=dict[str, Secret])
+    """Files that its user may read, by name; no image and no report has them."""
     user: User | None = None
     """NAME or UID, or USER:GROUP, in place of the image's USER."""
     working_dir: AbsolutePath | None = None

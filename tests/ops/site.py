@@ -66,7 +66,7 @@ class Site:
         self, directory: ContainerDir, image: ImageFacts, *, verify: Verify = lambda: (), **host: Any
     ) -> Released:
         harness = self.harness(**host)
-        subject = production_subject(directory, harness.settings(directory), image)
+        subject = production_subject(harness, directory, harness.settings(directory), image)
         evidence = Evidence(session="s1", tests=1)
         return launch(harness, subject, evidence, in_prod_tests=1, verify=verify)
 

@@ -170,7 +170,7 @@ def test_what_lies_elsewhere_counts_too(world: World, tmp_path: Path) -> None:
     world.engine.put_image("ktools/db:live")
     world.add("db")
     world.add("web", f"depends_on: [db]\ntest: {{env_file: {env}}}\n")
-    reason = ("the live image of what it needs, or its env_file, changed after the session began",)
+    reason = ("the live image of what it needs, its env_file or a secret changed after the session began",)
     _, first = inputs(world)
     env.write_text("A=2\n")
     assert changes_since(first, now(world)) == reason

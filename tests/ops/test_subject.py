@@ -21,7 +21,7 @@ def subjects(world: World, settings: str) -> tuple[Subject, Subject]:
     world.add("web", settings)
     directory = world.directory("web")
     said = world.harness().settings(directory)
-    return production_subject(directory, said, IMAGE), instance_subject(directory, said, IMAGE)
+    return production_subject(world.harness(), directory, said, IMAGE), instance_subject(directory, said, IMAGE)
 
 
 def test_production_s_values_are_not_even_read_for_a_test_instance(world: World) -> None:
@@ -30,7 +30,7 @@ def test_production_s_values_are_not_even_read_for_a_test_instance(world: World)
     settings = world.harness().settings(directory)
     assert instance_subject(directory, settings, IMAGE).env == {}
     with pytest.raises(SettingsError, match=r"env_file: 'there-is-none.env' cannot be read: No such file"):
-        production_subject(directory, settings, IMAGE)
+        production_subject(world.harness(), directory, settings, IMAGE)
 
 
 @pytest.mark.parametrize(

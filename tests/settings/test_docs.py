@@ -17,6 +17,7 @@ from kharness.settings.network import Dependency, NetworkAttachment
 from kharness.settings.overlay import for_test
 from kharness.settings.ports import Port
 from kharness.settings.process import Device, Logging, Ulimit
+from kharness.settings.secrets import Secret
 from kharness.settings.section import Section
 from kharness.settings.service import ServiceKeys
 from kharness.settings.stand_in import StandIn
@@ -62,6 +63,7 @@ def test_the_image_that_stands_in_a_comment_loads_in_place_of_the_build() -> Non
         (Dependency, SAID["depends_on"].values()),
         (Healthcheck, [SAID["healthcheck"]]),
         (Logging, [SAID["logging"]]),
+        (Secret, SAID["secrets"].values()),
         (Gate, [SAID["gate"]]),
         (Release, [SAID["release"]]),
     ],

@@ -14,6 +14,7 @@ from kharness.settings.load import parse_settings
 from kharness.settings.model import Autostart, Gate, Release, Settings, TestOverrides
 from kharness.settings.network import NetworkAttachment
 from kharness.settings.process import Device, Logging, Restart, Ulimit
+from kharness.settings.secrets import Secret
 
 Read = Callable[[str], Settings]
 SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -41,6 +42,9 @@ SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
         ("sysctls: [net.core.somaxconn=1024]", {"net.core.somaxconn": "1024"}),
         ("env_file: a.env", ("a.env",)),
         ("env_file: [./a.env, /etc/b.env]", ("./a.env", "/etc/b.env")),
+        ("secrets: {a: x, b: {file: ./y, target: c, uid: '7', gid: 8, mode: 0440}}",
+         {"a": Secret(file="x"), "b": Secret(file="./y", target="/run/secrets/c", uid=7, gid=8, mode=0o440)}),
+        ("secrets: {a: {file: /x, target: /b//c}}", {"a": Secret(file="/x", target="/b/c")}),
         ("dns: 192.0.2.1", ("192.0.2.1",)),
         ("dns: [192.0.2.1, '2001:db8::1']", ("192.0.2.1", "2001:db8::1")),
         ("extra_hosts: ['a:192.0.2.1', 'b=192.0.2.2', 'c:::1', 'd=[::2]', 'e:host-gateway']",

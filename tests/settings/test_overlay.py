@@ -9,6 +9,7 @@ import pytest
 
 from kharness.settings.model import Settings
 from kharness.settings.overlay import for_test
+from kharness.settings.secrets import Secret
 from kharness.settings.service import ServiceKeys
 
 Read = Callable[[str], Settings]
@@ -86,3 +87,23 @@ def test_the_overlay_leaves_the_settings_alone(read: Read) -> None:
     before = settings.model_copy(deep=True)
     for_test(settings)
     assert settings == before
+
+
+@pytest.mark.parametrize(
+    ("section", "secrets"),
+    [
+        ("timeout: 1m", {}),
+        ("secrets: {a: t/a}", {"a": Secret(file="t/a", target="/x", uid=5, mode=0o440)}),
+        ("secrets: {a: {file: t/a, uid: 6}}", {"a": Secret(file="t/a", target="/x", uid=6, mode=0o440)}),
+        ("secrets: {c: t/c}", {"c": Secret(file="t/c")}),
+        (
+            "{same: [secrets], secrets: {b: t/b}}",
+            {"a": Secret(file="/real/a", target="/x", uid=5, mode=0o440), "b": Secret(file="t/b")},
+        ),
+    ],
+)
+def test_a_secret_s_test_value_replaces_the_file_and_leaves_the_rest(
+    read: Read, section: str, secrets: dict[str, Secret]
+) -> None:
+    production = "secrets: {a: {file: /real/a, target: /x, uid: 5, mode: 0440}, b: /real/b}"
+    assert for_test(read(f"{production}\ntest:\n  {section}")).secrets == secrets

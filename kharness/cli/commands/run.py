@@ -61,7 +61,7 @@ def _plan(harness: Harness, directory: ContainerDir, mode: str) -> tuple[LaunchP
     if image is None:
         raise UsageError(f"{directory.name}: there is no {ref} yet; 'kharness build {directory.name}' makes an image")
     if mode == PRODUCTION:
-        subject = production_subject(directory, settings, image)
+        subject = production_subject(harness, directory, settings, image)
         return plan_production_launch(subject, volume_root=harness.volume_root), frozenset(subject.env)
     subject = instance_subject(directory, settings, image)
     place = TestPlace(

@@ -11,6 +11,7 @@ from kharness.engine.api import NetworkRequest
 from kharness.errors import ConflictError, KharnessError, LaunchError
 from kharness.ops.harness import Harness
 from kharness.ops.putback import PutBack
+from kharness.ops.secrets import give_secrets, place_secrets
 from kharness.ops.session import give
 from kharness.ops.volumes import create_volumes
 from kharness.plan import labels
@@ -61,8 +62,10 @@ class EngineTarget:
     def replace(self, operation: Operation, subject: Subject, plan: LaunchPlan) -> str:
         """Put the old one aside, start the new one and return its id."""
         create_volumes(self._harness, map(Path, operation.fresh))
+        place_secrets(self._harness, plan, who=operation.name)
         new = self._create(operation, plan)
         give(self._harness, subject, new, _writable(operation, plan))
+        give_secrets(self._harness, subject, plan, new)
         if operation.former is not None:
             self._put_aside(operation, operation.former)
         self._engine.rename(new, operation.container)
