@@ -19,13 +19,17 @@ CHANGES = 30
 PROBES = 3
 LONG = 8
 """Characters of a secret that is hidden in what a test itself compares and prints; a shorter one may be any word."""
+SECRETS = pytest.StashKey[set[str]]()
 
 
-def add_bundles(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Add what there is to say about each container that a failed test worked with."""
+def complete(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Hide the secrets of each container that a test worked with, and of a failed one add what there is to say."""
     found = {instance.id: instance for instance in _instances(item)}
-    _hide(report, [secret for instance in found.values() for secret in instance.secrets if len(secret) >= LONG])
-    for instance in found.values():
+    # The last report tells the output of all phases, and by then a test's own containers may be gone.
+    secrets = item.stash.setdefault(SECRETS, set())
+    secrets |= {secret for instance in found.values() for secret in instance.secrets if len(secret) >= LONG}
+    _hide(report, secrets)
+    for instance in found.values() if report.failed else ():
         report.sections.extend(bundle(instance))
 
 
@@ -34,10 +38,9 @@ def bundle(instance: Instance) -> tuple[tuple[str, str], ...]:
     return tuple((heading, redact(text, instance.secrets)) for heading, text in _sections(instance))
 
 
-def _hide(report: pytest.TestReport, secrets: list[str]) -> None:
+def _hide(report: pytest.TestReport, secrets: set[str]) -> None:
     report.sections = [(heading, redact(text, secrets)) for heading, text in report.sections]
-    told = str(report.longrepr)
-    if (shown := redact(told, secrets)) != told:
+    if report.failed and (shown := redact(told := str(report.longrepr), secrets)) != told:
         report.longrepr = shown
 
 

@@ -13,7 +13,7 @@ import pytest
 from kharness.ops.instance import Instance, InstanceFacts
 from kharness.plan.readiness import ByRunning
 from kharness.plan.runspec import RunSpec
-from kharness.plugin.bundle import add_bundles, bundle
+from kharness.plugin.bundle import bundle, complete
 from kharness.testing import FakeEngine
 
 SECRETS = ("hunter2-hunter2", 'say "cheese"', "zebra")
@@ -57,21 +57,35 @@ def test_what_a_health_check_said_is_hidden_before_it_is_cut_and_escaped(instanc
     assert not [part for part in ("cheese", "hunter2") if part in told]
 
 
-def test_what_a_test_compares_and_prints_is_hidden_but_for_words(instance: Telling) -> None:
-    report = SimpleNamespace(
-        sections=[("Captured stdout call", "hunter2-hunter2 of the zebra")],
-        longrepr="assert 'hunter2-hunter2' == 'zebra'",
-    )
-    item = SimpleNamespace(config=SimpleNamespace(stash={}), stash={}, funcargs={"container": instance})
-    add_bundles(cast("pytest.Item", item), cast("pytest.TestReport", report))
+def reported(instance: Telling, stash: dict[Any, Any], **report: Any) -> Any:
+    """Return the report of a test that works with the instance, as far as a bundle looks at it."""
+    found = SimpleNamespace(**report)
+    item = SimpleNamespace(config=SimpleNamespace(stash={}), stash=stash, funcargs={"container": instance})
+    complete(cast("pytest.Item", item), cast("pytest.TestReport", found))
+    return found
+
+
+def test_what_a_failed_test_compares_and_prints_is_hidden_but_for_words(instance: Telling) -> None:
+    sections = [("Captured stdout call", "hunter2-hunter2 of the zebra")]
+    longrepr = "assert 'hunter2-hunter2' == 'zebra'"
+    report = reported(instance, {}, failed=True, sections=sections, longrepr=longrepr)
     assert report.sections[0] == ("Captured stdout call", "*** of the zebra")
     assert report.longrepr == "assert '***' == 'zebra'"
     assert "hunter2" not in json.dumps(report.sections)
+    assert len(report.sections) > 1
+
+
+def test_what_a_passed_test_prints_is_hidden_also_when_its_container_is_gone(instance: Telling) -> None:
+    stash: dict[Any, Any] = {}
+    sections = [("Captured stdout call", "hunter2-hunter2")]
+    report = reported(instance, stash, failed=False, sections=sections, longrepr=None)
+    assert report.sections == [("Captured stdout call", "***")]
+    item = SimpleNamespace(config=SimpleNamespace(stash={}), stash=stash, funcargs={})
+    last = SimpleNamespace(failed=False, sections=sections, longrepr=None)
+    complete(cast("pytest.Item", item), cast("pytest.TestReport", last))
+    assert last.sections == [("Captured stdout call", "***")]
 
 
 def test_a_report_without_secrets_stays_what_it_is(instance: Telling) -> None:
     longrepr = object()
-    report = SimpleNamespace(sections=[], longrepr=longrepr)
-    item = SimpleNamespace(config=SimpleNamespace(stash={}), stash={}, funcargs={"container": instance})
-    add_bundles(cast("pytest.Item", item), cast("pytest.TestReport", report))
-    assert report.longrepr is longrepr
+    assert reported(instance, {}, failed=True, sections=[], longrepr=longrepr).longrepr is longrepr

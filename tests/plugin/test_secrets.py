@@ -53,6 +53,9 @@ TESTS = """\
         assert look(container, "/run/secrets/password") == ["1234:1235 400", "test-password-one", "test-password-two"]
         assert look(container, "/etc/api.key") == ["1234:77 440", "test-api-value"]
 
+    def test_passes_and_tells_all(container):
+        print("told:", look(container, "/run/secrets/password"))
+
     def test_the_container_cannot_change_them(container):
         for path in ("/run/secrets/password", "/etc/api.key"):
             assert not container.exec("sh", "-c", f"echo x > {path}").ok
@@ -145,7 +148,7 @@ def story(shared_project: Project, engine: Engine, busybox: str) -> Iterator[Sto
     session("changed", "--launch")
     secret("password", "real-password-3\nreal-second-line\n")
     session("undone", "--launch", "-vv", FAIL_IN_PROD="1")
-    session("failing", "-vv", "-rA", FAIL="1")
+    session("failing", "-vv", "-rA", "-o", "junit_logging=all", FAIL="1")
     session("failing-workers", "-n", "1", FAIL="1")
     story.tell(
         "in-prod", project.pytest(str(directory), "--in-prod", "-rA", environ={**environ, "FAIL_IN_PROD": "1"}), engine
@@ -161,7 +164,7 @@ def story(shared_project: Project, engine: Engine, busybox: str) -> Iterator[Sto
 def test_test_instance_and_production_read_their_own_values_as_their_own_user(story: Story) -> None:
     first = story.results["first"]
     assert first.status == 0, first.output
-    assert first.outcomes()["passed"] == 5
+    assert first.outcomes()["passed"] == 6
     assert story.read["first"] == "real-password-1\nreal-second-line\n"
 
 
@@ -202,7 +205,10 @@ def test_the_failures_told_what_they_should(story: Story) -> None:
         assert story.results[step].status == 1, output
         assert "log of" in output
         assert "***" in output
-    assert "printed: ['1234:1235 400', '***', '***']" in story.results["failing"].output
+    reports = (story.results["failing"].output, (story.project.path / "failing.xml").read_text())
+    for text in reports:
+        assert "printed: ['1234:1235 400', '***', '***']" in text
+        assert "told: ['1234:1235 400', '***', '***']" in text
     assert f"/secrets/{story.name}/password-" in story.results["dry-run-production"].output
     assert "SCRATCH/secrets/password" in story.results["dry-run-standalone"].output
     assert "undone" in story.results["history"].output
