@@ -91,8 +91,10 @@ def _settings(harness: Harness, directory: ContainerDir, live: ImageFacts) -> tu
 
 
 def _options(line: str) -> dict[str, str]:
-    # One option a line; the image's id, and our own labels, say nothing about settings.
+    # One option a line; the image's id, and our own labels, say nothing about settings. Nor does the end of the name of
+    # a secret's copy, which stands for the image's user.
     found = (re.sub(r"^sha256:[0-9a-f]+ ?", "", part.strip(" \\")) for part in line.splitlines()[1:])
+    found = (re.sub(r"(/secrets/[^,]*-[0-9a-f]{16})-[0-9a-f]{16},", r"\1,", part) for part in found)
     return {option: "" for option in found if option and labels.PREFIX not in option}
 
 

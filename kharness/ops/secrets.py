@@ -31,7 +31,8 @@ from kharness.settings.model import Settings
 from kharness.settings.overlay import for_test
 from kharness.settings.secrets import Secret
 
-DIGITS = 32
+DIGITS = 16
+"""Of a fingerprint, in the name of a copy: `NAME-WHAT-WHOSE`."""
 ROOT = (0, 0)
 
 
@@ -136,10 +137,11 @@ def _directory(harness: Harness, name: str) -> Path:
 
 
 def _address(harness: Harness, name: str, read: SecretValue, user: str, image: ImageFacts) -> str:
-    # Whose the copy is depends on the image's own users, unless it is said.
-    owner = (read.uid, read.gid) if None not in {read.uid, read.gid} else (read.uid, read.gid, user, image.id)
-    told = fingerprint(harness, b"\0".join((repr((read.target, owner, read.mode)).encode(), read.value)))
-    return str(_directory(harness, name) / f"{read.name}-{told[:DIGITS]}")
+    said = repr((read.target, read.uid, read.gid, read.mode)).encode()
+    what = fingerprint(harness, b"\0".join((said, read.value)))
+    # Who the user is, only the image knows; a copy that a former container has must not get another owner.
+    whose = fingerprint(harness, repr((user, image.id) if None in {read.uid, read.gid} else "said").encode())
+    return str(_directory(harness, name) / f"{read.name}-{what[:DIGITS]}-{whose[:DIGITS]}")
 
 
 def _told_of_containers(harness: Harness, name: str) -> str:

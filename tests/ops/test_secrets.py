@@ -12,6 +12,7 @@ import pytest
 
 from kharness.errors import HostError, KharnessError, LaunchError, SettingsError, UsageError
 from kharness.ops.build import plan_recipe
+from kharness.ops.imagediff import _settings
 from kharness.ops.inputs import _inputs
 from kharness.ops.prune import prune
 from kharness.ops.relaunch import relaunch
@@ -64,7 +65,7 @@ class Vault:
 
     def copies(self) -> set[str]:
         """Return what copies of production's there are, by their names without what tells them apart."""
-        return {path.name.rpartition("-")[0] for path in (self.state / "secrets" / "web").glob("*")}
+        return {path.name.partition("-")[0] for path in (self.state / "secrets" / "web").glob("*")}
 
     def seen(self, target: str = "/run/secrets/password") -> tuple[bytes, tuple[int, int, int]]:
         """Return what the container `web` has at a target: the value, and owner, group and mode."""
@@ -180,6 +181,16 @@ def test_copies_that_somebody_removed_are_made_anew_by_the_next_launch(vault: Va
         path.unlink()
     assert vault.launch(image).kind == "unchanged"
     assert vault.seen() == before
+
+
+def test_another_image_is_no_change_of_the_settings_and_another_value_is(vault: Vault) -> None:
+    vault.launch(vault.image("1"))
+    harness, directory = vault.world.harness(), vault.world.directory("web")
+    assert _settings(harness, directory, vault.image("2")) == ()
+    (vault.sources / "password").write_text("real password 2")
+    changed = _settings(harness, directory, vault.image("2"))
+    assert changed
+    assert all("target=/run/secrets/password" in str(change) for change in changed)
 
 
 def test_a_launch_by_hand_takes_the_present_values(vault: Vault) -> None:

@@ -184,7 +184,7 @@ def test_an_undone_launch_leaves_the_old_container_with_the_old_value(story: Sto
 
 
 def test_only_the_copies_that_production_has_are_left(story: Story) -> None:
-    copies = {path.name.rpartition("-")[0]: path for path in (story.state / "secrets" / story.name).iterdir()}
+    copies = {path.name.partition("-")[0]: path for path in (story.state / "secrets" / story.name).iterdir()}
     assert copies["password"].read_text() == "real-password-2\nreal-second-line\n"
     assert copies.keys() == {"password", "api"}
     assert copies["password"].parent.stat().st_mode & 0o777 == 0o700
