@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from kharness.errors import EngineError, LockedError
 from kharness.host.locks import lock
 from kharness.host.state import Journaled
+from kharness.ops.freeze import thaw_abandoned
 from kharness.ops.harness import Harness
 from kharness.ops.journal import CUT_SHORT, end_undone, keep, undo
 from kharness.ops.notify import notify
@@ -45,7 +46,11 @@ class Recovered:
 
 
 def recover(harness: Harness) -> tuple[Recovered, ...]:
-    """Take up every operation that nobody works on. Raises `StateError`, and `HostError` where no lock can be had."""
+    """Take up every operation that nobody works on, and let run what a dead session froze.
+
+    Raises `StateError`, `EngineError`, and `HostError` where no lock can be had.
+    """
+    thaw_abandoned(harness)
     found: list[Recovered] = []
     for name in dict.fromkeys(entry.operation.name for entry in harness.state.operations()):
         before = len(found)

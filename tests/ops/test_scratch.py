@@ -16,6 +16,7 @@ from kharness.host.mountinfo import mounts_below
 from kharness.ops import scratch
 from kharness.ops.freeze import Stood, frozen, thaw_abandoned
 from kharness.ops.reap import reap
+from kharness.ops.recover import recover
 from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, ImageFacts
 from kharness.plan.modes import Mode
@@ -202,7 +203,7 @@ def test_what_a_dead_session_froze_runs_again(world: World, data: Path, how: Fre
     notes = harness.state_dir / "frozen"
     notes.mkdir(parents=True)
     (notes / f"{found.id}.json").write_text(json.dumps({"how": how.value, **OWNER.labels(), labels.OWNER_BOOT: "b0"}))
-    thaw_abandoned(harness)
+    assert recover(harness) == ()
     assert world.engine.boxes[found.id].state == "running"
     assert list(notes.iterdir()) == []
 

@@ -133,14 +133,15 @@ def test_a_copy_of_running_production_is_of_one_moment_and_production_goes_on(  
     assert found.state == "running"
 
 
-def test_production_goes_on_when_the_session_is_killed_while_it_is_paused(
-    project: Project, engine: Engine, busybox: str, writer: str
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_production_goes_on_when_the_session_ends_while_it_is_paused(
+    project: Project, engine: Engine, busybox: str, writer: str, how: signal.Signals
 ) -> None:
     settings = SETTINGS.format(busybox=busybox, strategy="real", freeze="pause").replace("5s", "60s")
     directory = project.add("box", {"settings.yaml": settings, "test_it.py": CONSISTENT})
     big = project.path / "dv" / project.name("box") / "data" / "big"
     with big.open("wb") as file:
-        for _ in range(1000):
+        for _ in range(600):
             file.write(os.urandom(1 << 20))
 
     def state() -> str:
@@ -149,13 +150,14 @@ def test_production_goes_on_when_the_session_is_killed_while_it_is_paused(
 
     with started(project, str(directory), "--prod-ready") as session:
         session.until(lambda: state() == "paused")
-        session.process.send_signal(signal.SIGKILL)
-        session.process.wait()
+        session.send(how)
+        session.end()
     deadline = time.monotonic() + 10
     while state() == "paused" and time.monotonic() < deadline:
         time.sleep(0.01)
     assert state() == "running"
-    assert project.kharness("reap").status == 0
+    if how is signal.SIGKILL:
+        assert project.kharness("reap").status == 0
     assert not list((project.path / "state").rglob("copies/*"))
 
 
