@@ -147,6 +147,9 @@ class Engine(Protocol):
     def wait(self, container: str, *, timeout: float | None = None) -> int:
         """Wait until it has exited; the exit code. TimeoutError."""
 
+    def run(self, container: str, *, timeout: float | None = None) -> tuple[int, bytes, bytes]:
+        """Start a created container and wait for its end: exit code, stdout and stderr. TimeoutError."""
+
     def read_file(self, container: str, path: str) -> bytes:
         """Return a regular file's content, links followed; `EngineError` when there is none."""
 

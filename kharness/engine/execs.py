@@ -54,6 +54,26 @@ class Execs:
         """Run a command, its output as bytes."""
         return self._run(container, {"Cmd": list(argv), "User": user or ""}, None)
 
+    def run(self, container: str, *, timeout: float | None = None) -> tuple[int, bytes, bytes]:
+        """Attach before the start, so that nothing is missed and no log driver is asked, which may change bytes."""
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        try:
+            with self._wire.open(
+                "POST",
+                f"/containers/{quote(container)}/attach",
+                params={"stream": True, "stdout": True, "stderr": True},
+                headers=self._wire.raw_headers,
+                timeout=timeout,
+            ) as answer:
+                self.start(container)
+                out, err = frames.demultiplex(answer.read_until(deadline))
+        except RefusedError as error:
+            raise container_error(error, container) from error
+        except SilentError as error:
+            raise TimeoutError(f"container {shortened(container)} still runs after {timeout:g} s") from error
+        remaining = None if deadline == math.inf else max(deadline - time.monotonic(), 0.1)
+        return self.wait(container, timeout=remaining), out, err
+
     def read_file(self, container: str, path: str) -> bytes:
         """Read a file through the engine's archive, which does not see what lies on a tmpfs."""
         where = path
@@ -89,6 +109,14 @@ class Execs:
             )
         except RefusedError as error:
             raise container_error(error, container) from error
+
+    def start(self, container: str) -> None:
+        """See `Containers`."""
+        raise NotImplementedError
+
+    def wait(self, container: str, *, timeout: float | None = None) -> int:
+        """See `Containers`."""
+        raise NotImplementedError
 
     def _archived(self, container: str, path: str) -> tuple[str, bytes]:
         """Return the target of a link, or the content of a regular file."""

@@ -138,6 +138,17 @@ class FakeLife(Recorder):
         return answer.exit_code, answer.stdout.encode(), answer.stderr.encode()
 
     @recorded
+    def run(self, container: str, *, timeout: float | None = None) -> tuple[int, bytes, bytes]:  # noqa: ARG002
+        """See `Engine`; `script` is asked for entry point and command, as for an executed command."""
+        box = self._box(container)
+        if START in box.image.labels:
+            raise LaunchError(f"container {box.name} does not start: {box.image.labels[START]}")
+        box.state = "running"
+        answer = self._answer(container, (*(box.spec.entrypoint or ()), *(box.spec.command or ())))
+        box.end(answer.exit_code)
+        return answer.exit_code, answer.stdout.encode(), answer.stderr.encode()
+
+    @recorded
     def logs(self, container: str, *, tail: int | None = None) -> str:
         """See `Engine`."""
         lines = [line for text in self._box(container).logs for line in text.splitlines()]

@@ -16,8 +16,9 @@ from kharness.errors import (
     EngineError,
     ImageMissingError,
 )
-from kharness.plan.facts import HealthFacts
+from kharness.plan.facts import ExecResult, HealthFacts
 from kharness.plan.runspec import Attachment, Limits, Mount, MountKind
+from kharness.testing import FakeEngine
 from tests.engine.bench import Bench
 
 
@@ -39,6 +40,7 @@ def test_a_container_that_is_not_there_is_none(bench: Bench) -> None:
         lambda engine, name: engine.logs(name),
         lambda engine, name: engine.diff(name),
         lambda engine, name: engine.wait(name),
+        lambda engine, name: engine.run(name),
         lambda engine, name: engine.read_file(name, "/x"),
         lambda engine, name: engine.write_file(name, "/x", b""),
     ],
@@ -53,6 +55,7 @@ def test_a_container_that_is_not_there_is_none(bench: Bench) -> None:
         "logs",
         "diff",
         "wait",
+        "run",
         "read_file",
         "write_file",
     ],
@@ -231,3 +234,13 @@ def test_a_command_tells_what_it_found(bench: Bench) -> None:
     bench.engine.pause(container)
     with pytest.raises(EngineError, match="paused"):
         bench.engine.exec(container, ["true"])
+
+
+def test_a_command_is_run_to_its_end(bench: Bench) -> None:
+    if isinstance(bench.engine, FakeEngine):
+        bench.engine.script = lambda _found, argv: ExecResult(3, f"{len(argv)} words", "and a reason\n")
+    script = "printf '4 words'; echo and a reason >&2; exit 3"
+    spec = replace(bench.spec(), entrypoint=("sh",), command=("-c", script, "sh"), log_driver="none")
+    container = bench.create(spec)
+    assert bench.engine.run(container, timeout=20) == (3, b"4 words", b"and a reason\n")
+    assert bench.facts(container).state == "exited"

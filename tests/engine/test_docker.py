@@ -264,3 +264,31 @@ def test_raw_facts_can_be_stored(engine: Engine, spec: RunSpec) -> None:
         facts = engine.container(container)
     assert facts is not None
     assert json.loads(json.dumps(facts.raw))["Id"] == container
+
+
+def test_what_a_command_prints_arrives_byte_by_byte(engine: Engine, busybox: str, prefix: str) -> None:
+    program = r"printf '\000\377no end'; head -c 300000 /dev/zero; sleep 0.2; printf '\001last'"
+    spec = RunSpec(name=f"{prefix}-run", image=busybox, command=("sh", "-c", program), log_driver="none", init=True)
+    container = engine.create(spec)
+    try:
+        assert engine.run(container, timeout=20) == (0, b"\0\xffno end" + bytes(300_000) + b"\1last", b"")
+    finally:
+        engine.remove(container, force=True)
+
+
+def test_a_command_that_does_not_end_in_time_is_told(engine: Engine, busybox: str, prefix: str) -> None:
+    container = engine.create(RunSpec(name=f"{prefix}-run", image=busybox, command=("sleep", "60"), init=True))
+    try:
+        with pytest.raises(TimeoutError, match=r"still runs after 0\.5 s"):
+            engine.run(container, timeout=0.5)
+    finally:
+        engine.remove(container, force=True)
+
+
+def test_a_command_that_cannot_be_run_is_told(engine: Engine, busybox: str, prefix: str) -> None:
+    container = engine.create(RunSpec(name=f"{prefix}-run", image=busybox, command=("/never",)))
+    try:
+        with pytest.raises(LaunchError, match="does not start"):
+            engine.run(container, timeout=5)
+    finally:
+        engine.remove(container, force=True)
