@@ -5,23 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from kharness.errors import KharnessError
+from kharness.ops.finding import Finding
 from kharness.ops.harness import Harness
+from kharness.ops.idmap import mapping_findings
 from kharness.plan.facts import short_id
 from kharness.settings.model import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the report; `mend` is the command, or the setting, that mends what is not `good`."""
-
-    what: str
-    said: str
-    good: bool = True
-    mend: str = ""
 
 
 def examine(harness: Harness) -> tuple[Finding, ...]:
@@ -37,8 +28,7 @@ def _engine(harness: Harness) -> Iterator[Finding]:
         yield Finding("place", "on this host: test instances are reached by their addresses")
     else:
         yield Finding("place", "not on this host", good=False, mend="test instances need 'test: {egress: true}'")
-    mapping = "mapped to unprivileged ones of the host" if facts.userns or facts.rootless else "those of the host"
-    yield Finding("user ids", f"in containers are {mapping}")
+    yield from mapping_findings(harness)
     if facts.local and shutil.which("iptables", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None:
         mend = "apt-get install -y iptables"
         yield Finding(

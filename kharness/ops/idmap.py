@@ -1,0 +1,53 @@
+"""What ids in the engine's containers are on this host, and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from kharness.errors import HostError
+from kharness.host.idmap import UNIX, find_id_maps, impassable
+from kharness.ops.finding import Finding
+from kharness.ops.harness import Harness
+from kharness.plan.idmap import IdMaps
+
+WHAT = "user ids"
+
+
+def id_maps(harness: Harness) -> IdMaps:
+    """Return the engine's mappings; raises `HostError` where they cannot be told."""
+    return find_id_maps(harness.engine.facts())
+
+
+def shares_files(harness: Harness) -> bool:
+    """Whether the engine sees this host's files: a rootless one does, though its networks are not this host's."""
+    facts = harness.engine.facts()
+    return facts.local or (facts.rootless and facts.endpoint.startswith(UNIX))
+
+
+def mapping_findings(harness: Harness) -> Iterator[Finding]:
+    """Say what the engine maps, who root in a container is, and what that asks of directories."""
+    facts = harness.engine.facts()
+    if not facts.userns and not facts.rootless:
+        yield Finding(WHAT, "in containers are those of the host: root there is root here, see docs/uid-mapping.md")
+        return
+    if not shares_files(harness):
+        yield Finding(WHAT, "in containers are mapped to unprivileged ones of the engine's host")
+        return
+    try:
+        maps = id_maps(harness)
+    except HostError as error:
+        yield Finding(WHAT, str(error), good=False, mend="use an engine whose process this user may look at")
+        return
+    yield Finding(WHAT, f"uids {maps.uid}")
+    yield Finding("group ids", f"gids {maps.gid}")
+    uid, gid = maps.root
+    yield Finding("root", f"in containers is {uid}:{gid} on this host, and may do here what that user may")
+    yield Finding(
+        "older data", "has owners that containers do not know; 'kharness prep --all --fix' mends what is declared"
+    )
+    for what, path in (("volume root", Path(harness.host.dv)), ("state", harness.state_dir)):
+        place = impassable(path, maps.root)
+        if place is not None:
+            said = f"{place} cannot be passed by {uid}:{gid}, so that nothing in it can be mounted"
+            yield Finding(what, said, good=False, mend=f"chmod o+x {place}")
