@@ -73,7 +73,7 @@ def _descend(at: int, part: str, *, path: Path, mode: int, owner: tuple[int, int
         made = _make(at, part)
         inner = os.open(part, _INSIDE, dir_fd=at)
     except OSError as error:
-        raise HostError(f"{path}: {_why(at, part, error)}") from error
+        raise HostError(f"{path}: {why_no_directory(at, part, error)}") from error
     try:
         if made:
             if owner is not None:
@@ -95,7 +95,8 @@ def _make(at: int, part: str) -> bool:
     return True
 
 
-def _why(at: int, part: str, error: OSError) -> str:
+def why_no_directory(at: int, part: str, error: OSError) -> str:
+    """Say why an entry of an open directory could not be opened as a directory, or made."""
     try:
         found = os.stat(part, dir_fd=at, follow_symlinks=False)
     except OSError:

@@ -8,6 +8,7 @@ from kharness.errors import LaunchError, UsageError
 from kharness.host.locks import lock
 from kharness.ops.harness import Harness
 from kharness.ops.journal import carry_out, keep, undo
+from kharness.ops.prepare import prepare_launch
 from kharness.ops.readiness import wait_ready
 from kharness.ops.recover import settle
 from kharness.ops.release import LOCK_TIMEOUT, keyed, operation_of, remember_line, start, swap
@@ -35,6 +36,7 @@ def relaunch(harness: Harness, directory: ContainerDir) -> ContainerFacts:
         subject = production_subject(harness, directory, harness.settings(directory), live)
         plan = keyed(plan_production_launch(subject, volume_root=harness.volume_root))
         operation = operation_of(harness, Kind.RELAUNCH, name, live.id, Evidence(session="", tests=0))
+        prepare_launch(harness, subject)
         operation = replace(operation, **swap(harness, target, plan, of=name))
 
         def work() -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from kharness.host.locks import lock
 from kharness.ops.harness import Harness
 from kharness.ops.journal import carry_out, keep, move_tags, undo
 from kharness.ops.notify import notify
+from kharness.ops.prepare import prepare_launch
 from kharness.ops.readiness import failure, wait_ready
 from kharness.ops.recover import settle
 from kharness.ops.secrets import give_secrets, place_secrets, sweep_secrets
@@ -107,6 +108,7 @@ def _launch(
         current = target.current(plan.spec.name, of=name)
         same = current is not None and _same(current, plan)
         operation = operation_of(harness, kind, name, image, evidence)
+        prepare_launch(harness, subject)
         if not same:
             operation = replace(operation, **swap(harness, target, plan, of=name))
         done = Released(

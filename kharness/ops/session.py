@@ -11,9 +11,11 @@ from pathlib import Path, PurePosixPath
 
 from kharness.errors import HostError, KharnessError, LaunchError, UsageError
 from kharness.ops.harness import Harness
+from kharness.ops.idmap import id_maps
 from kharness.ops.instance import Instance, InstanceFacts
 from kharness.ops.isolation import refuse_writable_reals
 from kharness.ops.networks import create_test_network, named_destinations, remove_test_network
+from kharness.ops.prepare import prepare_instance
 from kharness.ops.readiness import wait_ready
 from kharness.ops.scratch import Owned, make_scratch, remember_scratch, remove_scratch, with_originals
 from kharness.ops.secrets import give_secrets, place_secrets
@@ -256,12 +258,13 @@ class TestSession:
             # That one was started anew is the session's own doing.
             self._witness.begin(scratch.stopped)
         place_secrets(self.harness, plan, who=subject.name)
+        prepared = prepare_instance(self.harness, subject, plan)
         with made.creating:
             self._refuse_when_closed()
             # By its name, because the engine's answer may get lost.
             made.stack.callback(self._remove_container, name)
             container = engine.create(plan.spec)
-        give_new_directories(self.harness, subject, container, plan)
+        give_new_directories(self.harness, subject, container, plan, but=prepared)
         give_secrets(self.harness, subject, plan, container)
         self._refuse_unsafe(container, plan)
         notes = remember_scratch(scratch)
@@ -294,12 +297,15 @@ class TestSession:
             self.harness.engine.remove(found.id, force=True, volumes=True)
 
 
-def give_new_directories(harness: Harness, subject: Subject, container: str, plan: LaunchPlan) -> None:
+def give_new_directories(
+    harness: Harness, subject: Subject, container: str, plan: LaunchPlan, *, but: frozenset[str] = frozenset()
+) -> None:
     """Let the container's user own the empty directories that have no original to take an owner from."""
     made = [
         Path(volume.mount.source or "")
         for volume in plan.volumes
         if volume.scratch
+        and volume.mount.source not in but
         and volume.mount.kind is MountKind.BIND
         and not volume.mount.read_only
         and not Path(volume.real or "").exists()
@@ -314,6 +320,7 @@ def give(harness: Harness, subject: Subject, container: str, directories: tuple[
     user = subject.settings.user or subject.image.user
     passwd, group = (_read(harness, container, path) for path in ("/etc/passwd", "/etc/group"))
     owner = resolve_user(user, passwd=passwd, group=group)
+    owner = owner and id_maps(harness).to_host(owner)
     if owner and owner != (0, 0):
         for directory in directories:
             try:

@@ -26,6 +26,7 @@ def production_subject(harness: Harness, directory: ContainerDir, settings: Sett
         built=settings.image is None,
         env=read_env_files(directory, settings.env_file),
         secrets=production_secrets(harness, directory, settings, image),
+        directory=directory.path,
     )
 
 
@@ -38,6 +39,7 @@ def instance_subject(directory: ContainerDir, settings: Settings, image: ImageFa
         built=settings.image is None,
         env=read_env_files(directory, for_test(settings).env_file),
         secrets=instance_secrets(directory, settings),
+        directory=directory.path,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from kharness.errors import UsageError
@@ -35,7 +35,7 @@ class Subject:
     """What is launched: a container directory's name, its settings and its image.
 
     `built` says that kharness built the image and the secure defaults apply; `env` has the values that `env_file`
-    names, already read, and so do `secrets`.
+    names, already read, and so do `secrets`. `directory` is where the settings' relative files are.
     """
 
     name: str
@@ -44,6 +44,7 @@ class Subject:
     built: bool = True
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[SecretValue, ...] = ()
+    directory: Path | None = None
 
     @property
     def hidden(self) -> frozenset[str]:

@@ -11,17 +11,30 @@ def resolve_user(user: str, *, passwd: str, group: str) -> tuple[int, int] | Non
     who, _, members = user.partition(":")
     if not who:
         return (0, 0)
-    entry = next((f for f in _fields(passwd) if len(f) > 3 and who in {f[0], f[2]}), None)  # noqa: PLR2004 - passwd(5)
+    entry = next((f for f in _fields(passwd) if f[3:] and f[3].isdigit() and who in {f[0], f[2]}), None)
     if entry is None and not who.isdigit():
         return None
     uid = int(entry[2]) if entry else int(who)
     if not members:
         return (uid, int(entry[3]) if entry else 0)
-    if members.isdigit():
-        return (uid, int(members))
-    gid = next((f[2] for f in _fields(group) if len(f) > 2 and f[0] == members), None)  # noqa: PLR2004 - group(5)
-    return None if gid is None else (uid, int(gid))
+    gid = resolve_group(members, group=group)
+    return None if gid is None else (uid, gid)
+
+
+def resolve_group(name: str, *, group: str) -> int | None:
+    """Return the gid of a group's name or number inside the container; None when the name is unknown."""
+    if name.isdigit():
+        return int(name)
+    gid = next((f[2] for f in _fields(group) if f[0] == name), None)
+    return None if gid is None else int(gid)
+
+
+def is_numeric(user: str) -> bool:
+    """Whether uid and gid can be told without the image's files: nobody said, or both are numbers."""
+    who, _, members = user.partition(":")
+    return not who or (who.isdigit() and members.isdigit())
 
 
 def _fields(text: str) -> list[list[str]]:
-    return [line.split(":") for line in text.splitlines()]
+    # What has no number in its third field is a comment, or broken, and nobody's entry.
+    return [fields for line in text.splitlines() if (fields := line.split(":"))[2:] and fields[2].isdigit()]

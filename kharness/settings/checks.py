@@ -7,6 +7,7 @@ from typing import Any
 
 from kharness.settings.conflicts import collide, described
 from kharness.settings.model import Settings
+from kharness.settings.prepare import check_prepare
 from kharness.settings.problems import Told
 from kharness.settings.section import Loc
 from kharness.settings.service import ServiceKeys
@@ -48,6 +49,8 @@ def check_settings(settings: Settings) -> Iterator[Told]:
     for key in ("image", "build"):
         if getattr(settings.test, key) is not None:
             yield Told(loc=("test", key), message="should not differ: what is tested is what is promoted")
+    for index, key, message in check_prepare(settings.prepare, volumes=settings.volumes):
+        yield Told(loc=("prepare", index, key), message=message)
     memory, swap = settings.mem_limit, settings.memswap_limit
     if swap is not None and not memory:
         yield Told(loc=("memswap_limit",), message="should not be said without mem_limit")

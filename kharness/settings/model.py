@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, TypeAdapter
 
 from kharness.settings.ports import HIGHEST
+from kharness.settings.prepare import Prepare
 from kharness.settings.scalars import Duration, Natural, is_number, read_text
 from kharness.settings.section import Section, expected
 from kharness.settings.service import ServiceKeys
@@ -122,6 +123,8 @@ class Settings(ServiceKeys):
 
     test: TestOverrides = Field(default_factory=TestOverrides)
     """What differs in a test instance."""
+    prepare: tuple[Prepare, ...] = ()
+    """Directories and files of the volume directory, with owner, mode and first contents."""
     autostart: Autostart | None = None
     """The wave in which it starts with the host."""
     gate: Gate = Field(default_factory=Gate)

@@ -12,7 +12,7 @@ from kharness.settings.scalars import written
 
 LONGEST = 40
 """How much of a value is shown."""
-SECRET = frozenset({"environment", "args"})
+SECRET = frozenset({"environment", "args", "contents"})
 """Keys whose values are never shown: people keep passwords there."""
 TYPES: Mapping[str, str] = {
     "bool_type": "true or false",

@@ -79,6 +79,7 @@ class World:
             image=image,
             built=directory.has_dockerfile,
             env=dict(env or {}),
+            directory=directory.path,
         )
 
     def tagged(self, ref: str) -> str | None:

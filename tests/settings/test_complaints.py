@@ -25,7 +25,6 @@ FOREIGN = "is a Compose key that kharness does not support"
         ("shm_size: 64m", f"shm_size: {FOREIGN}; use tmpfs, as in '/dev/shm:size=256m'"),
         ("deploy: {}", f"deploy: {FOREIGN}; use mem_limit, cpus and pids_limit"),
         ("services: {web: {}}", f"services: {FOREIGN}; a settings.yaml has the keys of one service, at the top"),
-        ("prepare: {}", "prepare: is not supported by this version"),
         ("policy: {}", "policy: is not supported by this version"),
         ("drift: {}", "drift: is not supported by this version"),
         ("expect: []", "expect: is not supported by this version"),

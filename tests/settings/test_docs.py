@@ -16,6 +16,7 @@ from kharness.settings.model import Gate, Release, Settings, TestOverrides
 from kharness.settings.network import Dependency, NetworkAttachment
 from kharness.settings.overlay import for_test
 from kharness.settings.ports import Port
+from kharness.settings.prepare import Contents, Prepare
 from kharness.settings.process import Device, Logging, Ulimit
 from kharness.settings.secrets import Secret
 from kharness.settings.section import Section
@@ -57,6 +58,8 @@ def test_the_image_that_stands_in_a_comment_loads_in_place_of_the_build() -> Non
         (BindOptions, [volume.get("bind") for volume in SAID["volumes"] if isinstance(volume, dict)]),
         (VolumeOptions, [volume.get("volume") for volume in SAID["volumes"] if isinstance(volume, dict)]),
         (TmpfsOptions, [volume.get("tmpfs") for volume in SAID["volumes"] if isinstance(volume, dict)]),
+        (Prepare, SAID["prepare"]),
+        (Contents, [entry.get("contents") for entry in SAID["prepare"] if isinstance(entry, dict)]),
         (Device, SAID["devices"]),
         (Ulimit, SAID["ulimits"].values()),
         (NetworkAttachment, SAID["networks"].values()),

@@ -1,0 +1,239 @@
+"""Make, compare and mend one directory or file of a volume, by directory descriptors: no link is ever followed.
+
+What is made gets its owner, its mode and its contents under a name that nobody uses, and its own name last. A process
+that is killed leaves at most that other name, which the next one removes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
+
+from kharness.errors import HostError
+from kharness.host.ownership import change_owner
+from kharness.host.volumes import why_no_directory
+from kharness.plan.prepare import DIRECTORY_MODE, Item, ItemKind, Prepared, State
+
+NEW = ".kharness-new"
+"""The name of what is not finished."""
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_INSIDE = _DIRECTORY | os.O_NOFOLLOW
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NOREPLACE = 1
+_IN_THE_WAY = {errno.ELOOP, errno.ENOTDIR}
+_WORDS = {stat.S_IFREG: "a file", stat.S_IFDIR: "a directory", stat.S_IFIFO: "a fifo", stat.S_IFSOCK: "a socket"}
+
+Contents = Callable[[], bytes]
+
+
+def prepare_item(
+    item: Item, contents: Contents, *, dry_run: bool = False, fix: bool = False, owners: bool = True, mend: str = ""
+) -> Prepared:
+    """Make the item if it is not there; else compare it, and with `fix` mend its owner and mode.
+
+    `contents` is called only for a file that is made. Without `owners` nobody's owner is looked at or changed. `mend`
+    is what a user who is not root is told to do. A link, or anything of another kind in the item's place or on the way
+    to it, is refused. Raises `HostError` where something cannot be done; then nothing is half made.
+    """
+    task = _Task(item, contents, dry_run=dry_run, fix=fix, owners=owners)
+    try:
+        return task.run()
+    except OSError as error:
+        advice = f"; {mend}" if mend and os.geteuid() and error.errno in {errno.EPERM, errno.EACCES} else ""
+        raise HostError(f"{item.path}: cannot be prepared: {task.doing}: {error.strerror}{advice}") from error
+
+
+class _RefusedError(Exception):
+    """Something else is in the way."""
+
+
+class _Task:
+    def __init__(self, item: Item, contents: Contents, *, dry_run: bool, fix: bool, owners: bool) -> None:
+        self.item = item
+        self.contents = contents
+        self.dry_run = dry_run
+        self.fix = fix
+        self.owners = owners
+        self.doing = "it cannot be looked at"
+
+    def run(self) -> Prepared:
+        try:
+            with self._parent() as (at, name):
+                if at is None:
+                    return self._done(State.CREATED)
+                return self._there(at, name)
+        except _RefusedError as error:
+            return self._done(State.REFUSED, str(error))
+
+    @contextmanager
+    def _parent(self) -> Iterator[tuple[int | None, str]]:
+        """Give the directory that the item is in, None where it would have to be made in a dry run, and its name."""
+        root = Path(self.item.root)
+        *above, name = PurePosixPath(self.item.relative).parts or (".",)
+        try:
+            at = os.open(root, _DIRECTORY)
+        except FileNotFoundError:
+            raise HostError(
+                f"{root}: should be a directory, and is not there; mount it, or 'mkdir -p {root}'"
+            ) from None
+        try:
+            for part in above:
+                inner = self._enter(at, part)
+                if inner is None:
+                    yield None, name
+                    return
+                os.close(at)
+                at = inner
+            yield at, name
+        finally:
+            os.close(at)
+
+    def _enter(self, at: int, part: str) -> int | None:
+        try:
+            try:
+                return os.open(part, _INSIDE, dir_fd=at)
+            except FileNotFoundError:
+                if self.dry_run:
+                    return None
+                self._make_directory(at, part, self.item.root_owner, DIRECTORY_MODE)
+                return os.open(part, _INSIDE, dir_fd=at)
+        except OSError as error:
+            if error.errno in _IN_THE_WAY:
+                raise _RefusedError(f"{part!r} on the way {why_no_directory(at, part, error)}") from error
+            raise
+
+    def _there(self, at: int, name: str) -> Prepared:
+        try:
+            found = os.stat(name, dir_fd=at, follow_symlinks=False)
+        except FileNotFoundError:
+            return self._create(at, name)
+        wanted = stat.S_IFREG if self.item.kind is ItemKind.FILE else stat.S_IFDIR
+        if stat.S_IFMT(found.st_mode) != wanted:
+            raise _RefusedError(f"should be a {self.item.kind}, not {_word(at, name, found)}")
+        if self.item.implied:
+            return self._done(State.AS_DECLARED)
+        notes = self._differences(found)
+        if not notes:
+            return self._done(State.AS_DECLARED)
+        if not self.fix:
+            return self._done(State.DIFFERS, *notes)
+        if not self.dry_run:
+            self._mend(at, name)
+        return self._done(State.FIXED, *notes)
+
+    def _create(self, at: int, name: str) -> Prepared:
+        if not self.dry_run:
+            if self.item.kind is ItemKind.FILE:
+                self._make_file(at, name)
+            else:
+                self._make_directory(at, name, self.item.owner, self.item.mode)
+        return self._done(State.CREATED)
+
+    def _make_directory(self, at: int, name: str, owner: tuple[int, int], mode: int) -> None:
+        self.doing = f"the directory {name!r} cannot be made"
+        with _unfinished(at):
+            os.mkdir(NEW, 0o700, dir_fd=at)
+            opened = os.open(NEW, _INSIDE, dir_fd=at)
+            try:
+                self._give(opened, owner, mode)
+            finally:
+                os.close(opened)
+            self._publish(at, name)
+
+    def _make_file(self, at: int, name: str) -> None:
+        content = self.contents()
+        self.doing = f"the file {name!r} cannot be made"
+        with _unfinished(at):
+            with open(os.open(NEW, _NEW_FILE, 0o600, dir_fd=at), "wb") as file:  # noqa: PTH123 - a descriptor
+                file.write(content)
+                file.flush()
+                self._give(file.fileno(), self.item.owner, self.item.mode)
+                os.fsync(file.fileno())
+            self._publish(at, name)
+
+    def _publish(self, at: int, name: str) -> None:
+        try:
+            _rename(at, NEW, name)
+        except FileExistsError:
+            raise HostError(f"{self.item.path}: somebody else made {name!r} at this moment; try again") from None
+        os.fsync(at)
+
+    def _mend(self, at: int, name: str) -> None:
+        self.doing = "its owner and mode cannot be changed"
+        opened = os.open(name, _FILE if self.item.kind is ItemKind.FILE else _INSIDE, dir_fd=at)
+        try:
+            wanted = stat.S_IFREG if self.item.kind is ItemKind.FILE else stat.S_IFDIR
+            if stat.S_IFMT(os.fstat(opened).st_mode) != wanted:
+                raise _RefusedError(f"should be a {self.item.kind}, and was replaced at this moment")
+            self._give(opened, self.item.owner, self.item.mode)
+        finally:
+            os.close(opened)
+
+    def _give(self, opened: int, owner: tuple[int, int], mode: int) -> None:
+        found = os.fstat(opened)
+        if self.owners and (found.st_uid, found.st_gid) != owner:
+            change_owner(opened, owner)
+        # Last, and not left to mkdir, whose mode the umask lowers: a change of owner takes set-id bits away.
+        os.fchmod(opened, mode)
+
+    def _differences(self, found: os.stat_result) -> list[str]:
+        notes = []
+        owner, mode = (found.st_uid, found.st_gid), stat.S_IMODE(found.st_mode)
+        if self.owners and owner != self.item.owner:
+            mapped = "" if self.item.inside == self.item.owner else f" ({_pair(self.item.inside)} in the container)"
+            notes.append(f"owner is {_pair(owner)}, should be {_pair(self.item.owner)}{mapped}")
+        if mode != self.item.mode:
+            notes.append(f"mode is {mode:04o}, should be {self.item.mode:04o}")
+        return notes
+
+    def _done(self, state: State, *notes: str) -> Prepared:
+        return Prepared(item=self.item, state=state, notes=notes)
+
+
+@contextmanager
+def _unfinished(at: int) -> Iterator[None]:
+    _discard(at)
+    try:
+        yield
+    except BaseException:
+        _discard(at)
+        raise
+
+
+def _discard(at: int) -> None:
+    # An empty directory, or a file: nothing else has that name.
+    with suppress(FileNotFoundError):
+        try:
+            os.unlink(NEW, dir_fd=at)
+        except (IsADirectoryError, PermissionError):
+            os.rmdir(NEW, dir_fd=at)
+
+
+def _rename(at: int, old: str, new: str) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(at, os.fsencode(old), at, os.fsencode(new), _NOREPLACE) == 0:
+        return
+    number = ctypes.get_errno()
+    if number not in {errno.EINVAL, errno.ENOSYS}:
+        raise OSError(number, os.strerror(number))
+    # A file system that cannot promise it, such as NFS. Who holds the container's lock is alone, but for its services.
+    with suppress(FileNotFoundError):
+        os.stat(new, dir_fd=at, follow_symlinks=False)
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    os.rename(old, new, src_dir_fd=at, dst_dir_fd=at)
+
+
+def _word(at: int, name: str, found: os.stat_result) -> str:
+    if stat.S_ISLNK(found.st_mode):
+        return f"a symbolic link (to {os.readlink(name, dir_fd=at)!r})"
+    return _WORDS.get(stat.S_IFMT(found.st_mode), "a device")
+
+
+def _pair(owner: tuple[int, int]) -> str:
+    return f"{owner[0]}:{owner[1]}"

@@ -1,0 +1,203 @@
+"""Prepare the directories and files that a container directory declares: by hand, and before every launch."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from kharness.errors import HostError, LaunchError, UsageError
+from kharness.host.locks import lock
+from kharness.host.prepare import prepare_item
+from kharness.ops.harness import Harness
+from kharness.ops.idmap import id_maps, shares_files
+from kharness.ops.imagefiles import command_output, image_files
+from kharness.plan.facts import ImageFacts
+from kharness.plan.launch import LaunchPlan, Subject
+from kharness.plan.mounts import VolumePlan
+from kharness.plan.prepare import Item, ItemKind, Prepared, State, in_test_instance, needs_names, plan_prepare
+from kharness.plan.runspec import MountKind
+from kharness.settings.catalog import ContainerDir
+from kharness.settings.model import Settings
+
+LOCK_TIMEOUT = 1.0
+"""Seconds: a container that somebody else works on is an error, not a queue."""
+NOT_YET = "/"
+"""Where a named volume is that nobody has made."""
+
+
+def prep(
+    harness: Harness, directory: ContainerDir, *, dry_run: bool = False, fix: bool = False
+) -> tuple[Prepared, ...]:
+    """Prepare what production of a directory needs, by its `:live` image, else by `:latest`.
+
+    Raises `UsageError` where there is no image or the engine does not see this host's files, `HostError`, `EngineError`
+    and `LaunchError`.
+    """
+    settings = harness.settings(directory)
+    if not settings.prepare:
+        return ()
+    tags = harness.tags(directory.name)
+    image = harness.engine.image(tags.live) or harness.engine.image(tags.latest)
+    if image is None:
+        advice = f"'kharness build {directory.name}' makes one"
+        raise UsageError(f"{directory.name}: there is no image yet that could say who its users are; {advice}")
+    subject = _subject(directory, settings, image)
+    if dry_run:
+        return prepare(harness, subject, dry_run=True, fix=fix)
+    with lock(harness.locks, f"release-{directory.name}", timeout=LOCK_TIMEOUT):
+        return prepare(harness, subject, fix=fix)
+
+
+def prepare(harness: Harness, subject: Subject, *, dry_run: bool = False, fix: bool = False) -> tuple[Prepared, ...]:
+    """Prepare what production of a subject needs, parents first; the caller holds the container's lock.
+
+    What is there already is changed only with `fix`, and then owner and mode alone. Raises `UsageError`, `HostError`,
+    `EngineError` and `LaunchError`.
+    """
+    if not subject.settings.prepare:
+        return ()
+    refuse_elsewhere(harness, subject.name)
+    places = _places(harness, subject, make=not dry_run)
+    mend = f"run 'sudo kharness prep {subject.name}'"
+    found = []
+    for item in _plan(harness, subject, places=places):
+        if item.volume and places[item.volume] == NOT_YET:
+            found.append(Prepared(item=item, state=State.CREATED))
+            continue
+        contents = partial(_contents, harness, subject, item)
+        found.append(prepare_item(item, contents, dry_run=dry_run, fix=fix, mend=mend))
+    return tuple(each for each in found if not each.item.implied or each.state is State.CREATED)
+
+
+def prepare_launch(harness: Harness, subject: Subject) -> None:
+    """Prepare production before it is launched; what is not as it is declared is reported, and stops nothing."""
+    for each in prepare(harness, subject):
+        _report(harness, subject, each)
+
+
+def prepare_instance(harness: Harness, subject: Subject, plan: LaunchPlan) -> frozenset[str]:
+    """Prepare what a test instance has in place of production's directories; returns the paths that are done.
+
+    Without root, owners are left as they are. Raises as `prepare` does.
+    """
+    if not subject.settings.prepare:
+        return frozenset()
+    refuse_elsewhere(harness, subject.name)
+    real = _plan(harness, subject, places=dict.fromkeys(_volumes(subject), NOT_YET))
+    items = in_test_instance(
+        real,
+        plan.volumes,
+        originals=frozenset(volume.real for volume in plan.volumes if volume.real and _exists(harness, volume)),
+        places=_mountpoints(harness, plan),
+    )
+    for item in items:
+        if item.fresh and item.kind is ItemKind.FILE:
+            _make_way(item, plan)
+        contents = partial(_contents, harness, subject, item)
+        _report(harness, subject, prepare_item(item, contents, fix=item.fresh, owners=os.geteuid() == 0))
+    return frozenset(str(item.path) for item in items)
+
+
+def refuse_elsewhere(harness: Harness, name: str) -> None:
+    """Raise `UsageError` where the engine has another file system than this host."""
+    if not shares_files(harness):
+        raise UsageError(
+            f"{name}: prepare: directories are made on the engine's file system, and the engine at "
+            f"{harness.engine.facts().endpoint} is not on this host"
+        )
+
+
+def _subject(directory: ContainerDir, settings: Settings, image: ImageFacts) -> Subject:
+    # Without the values of `env_file`, which nothing here needs.
+    built = settings.image is None
+    return Subject(name=directory.name, settings=settings, image=image, built=built, directory=directory.path)
+
+
+def _plan(harness: Harness, subject: Subject, *, places: dict[str, str]) -> tuple[Item, ...]:
+    user = subject.settings.user or subject.image.user
+    passwd = group = ""
+    if needs_names(subject.settings, user=user):
+        passwd, group = image_files(harness, subject, "/etc/passwd", "/etc/group")
+    return plan_prepare(
+        subject.settings,
+        name=subject.name,
+        user=user,
+        passwd=passwd,
+        group=group,
+        maps=id_maps(harness),
+        volume_root=harness.volume_root,
+        places=places,
+    )
+
+
+def _volumes(subject: Subject) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(entry.volume for entry in subject.settings.prepare if entry.volume))
+
+
+def _places(harness: Harness, subject: Subject, *, make: bool) -> dict[str, str]:
+    places = {}
+    for name in _volumes(subject):
+        volume = harness.engine.volume(name)
+        if volume is None and make:
+            volume = harness.engine.create_volume(name)
+        places[name] = volume.mountpoint if volume else NOT_YET
+    return places
+
+
+def _mountpoints(harness: Harness, plan: LaunchPlan) -> dict[str, str]:
+    names = [volume.mount.source for volume in plan.volumes if volume.scratch and volume.mount.kind is MountKind.VOLUME]
+    found = [harness.engine.volume(name) for name in names if name]
+    return {volume.name: volume.mountpoint for volume in found if volume}
+
+
+def _exists(harness: Harness, volume: VolumePlan) -> bool:
+    if volume.mount.kind is MountKind.VOLUME:
+        return harness.engine.volume(volume.real or "") is not None
+    return Path(volume.real or "").exists()
+
+
+def _make_way(item: Item, plan: LaunchPlan) -> None:
+    # What stands for a missing original is a directory, and for a file in a stand-alone instance an empty one.
+    sources = {volume.mount.source for volume in plan.volumes if volume.scratch and volume.mount.kind is MountKind.BIND}
+    path = Path(item.path)
+    if str(path) not in sources:
+        return
+    with suppress(OSError):
+        if path.is_dir():
+            path.rmdir()
+        elif path.stat().st_size == 0:
+            path.unlink()
+
+
+def _contents(harness: Harness, subject: Subject, item: Item) -> bytes:
+    said = item.contents
+    if said is None:
+        return b""
+    if said.command is not None:
+        try:
+            return command_output(harness, subject, said.command)
+        except LaunchError as error:
+            raise LaunchError(f"{subject.name}: prepare: {item.said}: {error}") from error
+    if said.file is not None:
+        return _file_contents(subject, said.file)
+    return (said.text or "").encode(errors="surrogateescape")
+
+
+def _file_contents(subject: Subject, name: str) -> bytes:
+    if subject.directory is None:
+        raise UsageError(f"{subject.name}: prepare: there is no container directory to take {name!r} from")
+    path = subject.directory / name
+    try:
+        real = path.resolve(strict=True)
+        if not real.is_relative_to(subject.directory.resolve()):
+            raise HostError(f"{path}: should not lead out of the container directory, to {real}")
+        return real.read_bytes()
+    except (OSError, RuntimeError) as error:
+        raise HostError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _report(harness: Harness, subject: Subject, found: Prepared) -> None:
+    if not found.good:
+        harness.report(subject.name, f"prepare: {PurePosixPath(found.item.said)}: {'; '.join(found.notes)}")
