@@ -76,7 +76,7 @@ class _Removal:
 
     def run(self) -> None:
         try:
-            self.mount = _mount_id(self.at)
+            self.mount = mount_id(self.at)
             self._enter(self.path.name)
             while self.levels:
                 if inner := self.levels[-1].inner:
@@ -97,7 +97,7 @@ class _Removal:
         except OSError as error:
             self._note(name, f"cannot be removed: {error.strerror}")
             return
-        if _mount_id(inner) != self.mount:
+        if mount_id(inner) != self.mount:
             os.close(inner)
             self._note(name, "should not be a mount point to be removed")
             return
@@ -174,7 +174,8 @@ def _identity(directory: int) -> Identity:
     return (found.st_dev, found.st_ino)
 
 
-def _mount_id(directory: int) -> str:
+def mount_id(directory: int) -> str:
+    """Return the mount that an open directory is on, as a text."""
     # st_dev does not tell a bind mount of the same file system; proc(5) has the mount of a descriptor.
     lines = Path(f"/proc/self/fdinfo/{directory}").read_text(encoding="ascii").splitlines()
     return next(line for line in lines if line.startswith("mnt_id:"))
