@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from kharness.errors import HostError
@@ -23,6 +24,22 @@ def shares_files(harness: Harness) -> bool:
     """Whether the engine sees this host's files: a rootless one does, though its networks are not this host's."""
     facts = harness.engine.facts()
     return facts.local or (facts.rootless and facts.endpoint.startswith(UNIX))
+
+
+def give_to_root(harness: Harness, directories: Iterable[Path]) -> None:
+    """Let root in containers own directories that were just made; without a mapping, or without root, it does already.
+
+    Raises `HostError`.
+    """
+    if os.geteuid():
+        return
+    for directory in directories:
+        owner = id_maps(harness).root
+        try:
+            if owner != (0, 0):
+                os.chown(directory, *owner, follow_symlinks=False)
+        except OSError as error:
+            raise HostError(f"{directory}: cannot be given to {owner[0]}:{owner[1]}: {error.strerror}") from error
 
 
 def mapping_findings(harness: Harness) -> Iterator[Finding]:

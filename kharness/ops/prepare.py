@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -59,7 +60,7 @@ def prepare(harness: Harness, subject: Subject, *, dry_run: bool = False, fix: b
     if not subject.settings.prepare:
         return ()
     refuse_elsewhere(harness, subject.name)
-    places = _places(harness, subject, make=not dry_run)
+    places, new = _places(harness, subject, make=not dry_run)
     mend = f"run 'sudo kharness prep {subject.name}'"
     found = []
     for item in _plan(harness, subject, places=places):
@@ -67,7 +68,9 @@ def prepare(harness: Harness, subject: Subject, *, dry_run: bool = False, fix: b
             found.append(Prepared(item=item, state=State.CREATED))
             continue
         contents = partial(_contents, harness, subject, item)
-        found.append(prepare_item(item, contents, dry_run=dry_run, fix=fix, mend=mend))
+        each = prepare_item(item, contents, dry_run=dry_run, fix=fix or item.volume in new, mend=mend)
+        # The directory of a volume that did not exist is not fixed, but made, though the engine did a part of it.
+        found.append(replace(each, state=State.CREATED, notes=()) if item.volume in new else each)
     return tuple(each for each in found if not each.item.implied or each.state is State.CREATED)
 
 
@@ -136,14 +139,15 @@ def _volumes(subject: Subject) -> tuple[str, ...]:
     return tuple(dict.fromkeys(entry.volume for entry in subject.settings.prepare if entry.volume))
 
 
-def _places(harness: Harness, subject: Subject, *, make: bool) -> dict[str, str]:
-    places = {}
+def _places(harness: Harness, subject: Subject, *, make: bool) -> tuple[dict[str, str], set[str]]:
+    places, new = {}, set()
     for name in _volumes(subject):
         volume = harness.engine.volume(name)
         if volume is None and make:
             volume = harness.engine.create_volume(name)
+            new.add(name)
         places[name] = volume.mountpoint if volume else NOT_YET
-    return places
+    return places, new
 
 
 def _mountpoints(harness: Harness, plan: LaunchPlan) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from kharness.errors import HostError, KharnessError, LaunchError, UsageError
 from kharness.ops.harness import Harness
-from kharness.ops.idmap import id_maps
+from kharness.ops.idmap import give_to_root, id_maps
 from kharness.ops.instance import Instance, InstanceFacts
 from kharness.ops.isolation import refuse_writable_reals
 from kharness.ops.networks import create_test_network, named_destinations, remove_test_network
@@ -307,10 +307,11 @@ def give_new_directories(
         if volume.scratch
         and volume.mount.source not in but
         and volume.mount.kind is MountKind.BIND
-        and not volume.mount.read_only
         and not Path(volume.real or "").exists()
     ]
-    give(harness, subject, container, tuple(made))
+    shown = [Path(volume.mount.source or "") for volume in plan.volumes if volume.mount.read_only]
+    give_to_root(harness, [directory for directory in made if directory in shown])
+    give(harness, subject, container, tuple(directory for directory in made if directory not in shown))
 
 
 def give(harness: Harness, subject: Subject, container: str, directories: tuple[Path, ...]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from kharness.errors import HostError, UsageError
 from kharness.host.volumes import ensure_directory
 from kharness.ops.harness import Harness
+from kharness.ops.idmap import give_to_root
 from kharness.plan.modes import Mode
 from kharness.plan.mounts import VolumeAction, VolumePlan
 from kharness.plan.nesting import lacking
@@ -51,9 +52,9 @@ def refuse_lacking_places(harness: Harness, plans: tuple[VolumePlan, ...]) -> No
 
 
 def create_volumes(harness: Harness, missing: Iterable[Path]) -> None:
-    """Create directories below the volume root; raises `HostError`."""
+    """Create directories below the volume root, for root in containers; raises `HostError`."""
     for path in missing:
-        ensure_directory(Path(harness.host.dv), str(path.relative_to(harness.host.dv)))
+        give_to_root(harness, [ensure_directory(Path(harness.host.dv), str(path.relative_to(harness.host.dv)))])
 
 
 def refuse_real_mounts(harness: Harness, plans: tuple[VolumePlan, ...], *, mode: Mode) -> None:

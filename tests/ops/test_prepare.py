@@ -100,7 +100,7 @@ def test_a_dry_run_makes_nothing_anywhere(prepared: World) -> None:
 def test_a_named_volume_is_made_and_prepared(prepared: World) -> None:
     prepare(prepared, "volumes: [cache:/c]\nprepare: [{path: ., volume: cache, mode: 700}, {path: sub, volume: cache}]")
     place = Path(prepared.engine.vols["cache"].mountpoint)
-    assert owner(place)[2] == 0o755, "it was there, and is only compared"
+    assert owner(place) == (101, 102, 0o700)
     assert owner(place / "sub") == (101, 102, 0o755)
 
 
@@ -293,3 +293,13 @@ def test_without_a_declaration_new_directories_are_given_by_the_mapping(tmp_path
     assert owner(Path(found.volumes["/data"]))[:2] == (BASE + 101, BASE + 102)
     other = session.launch(web(world, image, "volumes: [./data:/data]\nuser: '0'"), suffix="-root")
     assert owner(Path(other.volumes["/data"]))[:2] == (BASE, BASE)
+
+
+@as_root
+def test_what_a_launch_makes_for_reading_belongs_to_the_container_s_root(tmp_path: Path) -> None:
+    web = Production(tmp_path, "volumes: [./data:/data, ./conf:/conf:ro]\nrelease: {verify: none, verify_for: 0s}\n")
+    web.engine._facts_said = EngineFacts(id="mapped", root_dir=f"/x/{BASE}.{BASE}", security_options=("name=userns",))
+    assert web.launch(web.image("1", files=FILES, user="web")).kind == "launched"
+    top = web.world.volume_root / "web"
+    assert owner(top / "conf") == (BASE, BASE, 0o755)
+    assert owner(top / "data") == (BASE + 101, BASE + 102, 0o755)
