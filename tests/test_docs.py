@@ -52,7 +52,12 @@ def test_a_failing_test_of_the_library_has_the_bundle(project: Project, busybox:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "docs/library.md", "docs/performance.md", "docs/reliability.md"]
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        *(f"docs/{page}.md" for page in ("library", "performance", "reliability", "uid-mapping")),
+    ],
 )
 def test_every_link_leads_somewhere(page: str) -> None:
     path = ROOT / page

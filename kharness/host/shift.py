@@ -42,16 +42,21 @@ def shift_tree(root: Path, relative: str, shift: Shift, *, dry_run: bool = False
         return None
     except OSError as error:
         raise HostError(f"{walk.at or root / relative}: its owner cannot be moved: {error.strerror}") from error
-    return walk.found
+    return walk.found()
 
 
 class _Walk:
     def __init__(self, shift: Shift, *, dry_run: bool) -> None:
-        self.found = Shifted()
         self.at: Path | None = None
         self._shift = shift
         self._dry_run = dry_run
         self._seen: set[Identity] = set()
+        self._counts = {"moved": 0, "done": 0, "foreign": 0, "kept": 0}
+        self._left: list[str] = []
+        self._example = ""
+
+    def found(self) -> Shifted:
+        return Shifted(**self._counts, example=self._example, left=tuple(self._left))
 
     def take(self, at: int, name: str, path: Path, *, depth: int) -> None:
         self.at = path
@@ -71,7 +76,7 @@ class _Walk:
             raise HostError(f"{path}: should not be more than {MAX_DEPTH} directories deep")
         with _opened(name, _INSIDE, at) as opened:
             if depth and mount_id(opened) != mount_id(at):
-                self.found.left.append(str(path))
+                self._left.append(str(path))
                 return
             for entry in sorted(os.listdir(opened)):  # noqa: PTH208 - of a descriptor
                 # What vanishes meanwhile has no owner any more.
@@ -118,12 +123,13 @@ class _Walk:
         if identity not in self._seen:
             if found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode):
                 self._seen.add(identity)
-            self.found.moved += changes
-            self.found.kept += changes and special
-            self.found.done += not changes and places == {Place.NEW}
-            if Place.FOREIGN in places:
-                self.found.foreign += 1
-                self.found.example = self.found.example or str(path)
+            foreign = Place.FOREIGN in places
+            self._counts["moved"] += changes
+            self._counts["kept"] += changes and special
+            self._counts["done"] += places == {Place.NEW}
+            self._counts["foreign"] += foreign
+            if foreign and not self._example:
+                self._example = str(path)
         return changes
 
 

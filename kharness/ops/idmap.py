@@ -61,7 +61,7 @@ def mapping_findings(harness: Harness) -> Iterator[Finding]:
     uid, gid = maps.root
     yield Finding("root", f"in containers is {uid}:{gid} on this host, and may do here what that user may")
     yield Finding(
-        "older data", "has owners that containers do not know; 'kharness prep --all --fix' mends what is declared"
+        "older data", "has owners that containers do not know: 'kharness prep --all --fix', see docs/uid-mapping.md"
     )
     for what, path in (("volume root", Path(harness.host.dv)), ("state", harness.state_dir)):
         place = impassable(path, maps.root)

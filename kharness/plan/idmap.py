@@ -115,6 +115,21 @@ def subordinate_length(text: str, base: int) -> int | None:
     return None
 
 
+def rootless_map(text: str, *, who: frozenset[str], own: int, what: str) -> IdMap:
+    """Return the mapping of a user who has root's place in containers, by /etc/subuid or /etc/subgid.
+
+    `who` are the user's name and uid, by either of which a range may be given; `own` is the user's own id. This is how
+    newuidmap(1) is called by engines that run without root: the own id first, then all ranges, one after the other.
+    """
+    ranges = [IdRange(0, own, 1)]
+    for line in text.splitlines():
+        fields = line.strip().split(":")
+        if fields[0] in who and len(fields) == 3 and fields[1].isdecimal() and fields[2].isdecimal():  # noqa: PLR2004 - subuid(5)
+            inside = ranges[-1].inside + ranges[-1].length
+            ranges.append(IdRange(inside, int(fields[1]), int(fields[2])))
+    return IdMap(tuple(ranges), what)
+
+
 def remapped_base(root_dir: str) -> tuple[int, int] | None:
     """Return uid and gid of mapped root from the data root, which `userns-remap` calls `.../UID.GID`; None else."""
     uid, dot, gid = root_dir.rstrip("/").rpartition("/")[2].partition(".")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
@@ -85,7 +85,7 @@ class Shift:
         return tag, permissions, moved(number) if moved else number
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shifted:
     """How much was moved, or would be: `done` was there already; `foreign` is nobody's in either mapping.
 
@@ -98,7 +98,7 @@ class Shifted:
     foreign: int = 0
     kept: int = 0
     example: str = ""
-    left: list[str] = field(default_factory=list)
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,6 +82,25 @@ def test_a_rootless_engine_has_the_map_of_the_process_behind_its_socket(rootless
     assert found.root == (user, group)
 
 
+def test_a_rootless_engine_behind_systemd_s_socket_has_the_ranges_of_its_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, group = os.geteuid(), os.getegid()
+    (tmp_path / "ids").write_text(f"ann:1:2\n{user}:100000:65536\n")
+    monkeypatch.setattr(idmap, "_SUBORDINATE", {"uid": tmp_path / "ids", "gid": tmp_path / "ids"})
+    place = Path(tempfile.gettempdir()) / f"kht-{os.getpid()}-own.sock"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(place))
+        listening.listen()
+        try:
+            found = find_id_maps(engine(options=("name=rootless",), endpoint=f"unix://{place}"))
+        finally:
+            place.unlink()
+    assert found.to_host((0, 0)) == (user, group)
+    assert found.to_host((1, 1000)) == (100000, 100999)
+    assert found.uid.length == 65537
+
+
 def test_a_rootless_engine_that_does_not_answer_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(HostError, match="the ids that this rootless engine maps cannot be told: No such file"):
         find_id_maps(engine(options=("name=rootless",), endpoint=f"unix://{tmp_path}/sock"))

@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
@@ -181,7 +182,8 @@ def test_the_root_itself_may_be_a_link(root: Path, tmp_path: Path) -> None:
 def test_another_kind_is_refused_by_name(root: Path, kind: str) -> None:
     (root / "web").mkdir()
     path = root / "web/thing"
-    {"file": path.touch, "directory": path.mkdir, "fifo": lambda: os.mkfifo(path)}[kind]()
+    make: dict[str, Callable[[Path], None]] = {"file": Path.touch, "directory": Path.mkdir, "fifo": os.mkfifo}
+    make[kind](path)
     what = file(root, "web/thing") if kind == "directory" else item(root, "web/thing")
     assert done(what, fix=True).notes == (f"should be a {what.kind}, not a {kind}",)
     if kind != "directory":

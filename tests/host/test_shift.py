@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kharness.errors import HostError
-from kharness.host import shift as module
+from kharness.host.ownership import change_owner
 from kharness.host.shift import shift_tree
 from kharness.plan.idmap import IDENTITY, IdMaps, shifted_map
 from kharness.plan.shift import Shifted, plan_shift
@@ -59,16 +59,16 @@ def test_what_was_interrupted_is_done_again(data: Path, monkeypatch: pytest.Monk
     for number in range(20):
         (data / f"{number:02}").touch()
         os.chown(data / f"{number:02}", number, 100 + number)
-    change, left = module.change_owner, [7]
+    left = [7]
 
     def interrupted(opened: int, owner: tuple[int, int]) -> None:
         left[0] -= 1
         if not left[0]:
             raise KeyboardInterrupt
-        change(opened, owner)
+        change_owner(opened, owner)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "change_owner", interrupted)
+        patch.setattr("kharness.host.shift.change_owner", interrupted)
         with pytest.raises(KeyboardInterrupt):
             moved(data)
     rest = moved(data)
@@ -140,7 +140,7 @@ def test_a_mount_point_is_not_entered(data: Path) -> None:
     try:
         (inner / "file").touch()
         found = moved(data)
-        assert (found.moved, found.left) == (1, [str(inner)])
+        assert (found.moved, found.left) == (1, (str(inner),))
         assert owners(data)["inner/file"] == (0, 0)
     finally:
         subprocess.run(["umount", inner], check=True)

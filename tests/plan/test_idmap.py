@@ -15,6 +15,7 @@ from kharness.plan.idmap import (
     overlap,
     parse_id_map,
     remapped,
+    rootless_map,
     shifted_map,
     subordinate_length,
 )
@@ -59,6 +60,15 @@ def test_an_engine_that_maps_nothing_changes_no_id(number: int) -> None:
 )
 def test_the_length_of_a_range_stands_beside_its_first_id(base: int, length: int | None) -> None:
     assert subordinate_length(SUBUID, base) == length
+
+
+def test_a_user_without_root_has_all_ranges_one_after_the_other() -> None:
+    ids = rootless_map(f"{SUBUID}ann:300000:10\nann:1\n", who=frozenset({"ann", "1001"}), own=1001, what="uid")
+    assert str(ids) == (
+        "0 in containers is 1001, 1-65536 in containers are 100000-165535, "
+        "65537-66536 in containers are 165536-166535, 66537-66546 in containers are 300000-300009"
+    )
+    assert rootless_map("", who=frozenset({"ann"}), own=7, what="gid").length == 1
 
 
 @pytest.mark.parametrize("root_dir", ["/var/lib/docker/231072.165536", "/srv/d/231072.165536/"])

@@ -58,7 +58,7 @@ def test_moved_owners_are_counted_and_the_rest_is_said() -> None:
     shift = plan_shift("none", MAPS)
     found = (
         Moved(said="./data", shift=shift, found=Shifted(moved=12, kept=1)),
-        Moved(said="cache", shift=shift, found=Shifted(done=3, foreign=2, example="/v/x", left=["/v/m"])),
+        Moved(said="cache", shift=shift, found=Shifted(done=3, foreign=2, example="/v/x", left=("/v/m",))),
         Moved(said="/srv/music", shift=shift, why="is not below /dv/web, and may be others', too; move it by hand"),
     )
     assert [line.text for line in moved_lines("web", found, dry_run=False)] == [
