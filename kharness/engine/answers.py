@@ -152,6 +152,7 @@ def volume_facts(raw: Mapping[str, Any]) -> VolumeFacts:
         driver=raw.get("Driver") or "local",
         labels=raw.get("Labels") or {},
         mountpoint=raw.get("Mountpoint") or "",
+        options=raw.get("Options") or {},
     )
 
 

@@ -11,6 +11,7 @@ from kharness.host.idmap import UNIX, find_id_maps, impassable
 from kharness.ops.finding import Finding
 from kharness.ops.harness import Harness
 from kharness.plan.idmap import IdMaps
+from kharness.plan.mounts import resolve_source
 
 WHAT = "user ids"
 
@@ -63,8 +64,21 @@ def mapping_findings(harness: Harness) -> Iterator[Finding]:
     yield Finding(
         "older data", "has owners that containers do not know: 'kharness prep --all --fix', see docs/uid-mapping.md"
     )
-    for what, path in (("volume root", Path(harness.host.dv)), ("state", harness.state_dir)):
+    seen = set()
+    for what, path in _mounted(harness):
         place = impassable(path, maps.root)
-        if place is not None:
+        if place is not None and place not in seen:
+            seen.add(place)
             said = f"{place} cannot be passed by {uid}:{gid}, so that nothing in it can be mounted"
             yield Finding(what, said, good=False, mend=f"chmod o+x {place}")
+
+
+def _mounted(harness: Harness) -> Iterator[tuple[str, Path]]:
+    """Yield what mapped root must be able to pass, and whose it is."""
+    yield "volume root", Path(harness.host.dv)
+    yield "state", harness.state_dir
+    fleet, _ = harness.fleet()
+    for name, settings in fleet.items():
+        for volume in settings.volumes:
+            if volume.type == "bind" and volume.source is not None:
+                yield name, Path(resolve_source(volume.source, name=name, volume_root=harness.volume_root)).parent

@@ -24,6 +24,7 @@ from kharness.settings.model import Settings
 
 LOCK_TIMEOUT = 1.0
 """Seconds: a container that somebody else works on is an error, not a queue."""
+NOT_HERE = "the volume {} has its contents where only a container that mounts it sees them"
 NOT_YET = "/"
 """Where a named volume is that nobody has made."""
 
@@ -146,14 +147,16 @@ def _places(harness: Harness, subject: Subject, *, make: bool) -> tuple[dict[str
         if volume is None and make:
             volume = harness.engine.create_volume(name)
             new.add(name)
-        places[name] = volume.mountpoint if volume else NOT_YET
+        places[name] = NOT_YET if volume is None else volume.directory
+        if not places[name]:
+            raise UsageError(f"{subject.name}: prepare: {NOT_HERE.format(name)}")
     return places, new
 
 
 def _mountpoints(harness: Harness, plan: LaunchPlan) -> dict[str, str]:
     names = [volume.mount.source for volume in plan.volumes if volume.scratch and volume.mount.kind is MountKind.VOLUME]
     found = [harness.engine.volume(name) for name in names if name]
-    return {volume.name: volume.mountpoint for volume in found if volume}
+    return {volume.name: volume.directory for volume in found if volume and volume.directory}
 
 
 def _exists(harness: Harness, volume: VolumePlan) -> bool:

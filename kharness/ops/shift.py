@@ -11,7 +11,7 @@ from kharness.host.locks import lock
 from kharness.host.shift import shift_tree
 from kharness.ops.harness import Harness
 from kharness.ops.idmap import id_maps
-from kharness.ops.prepare import LOCK_TIMEOUT, refuse_elsewhere
+from kharness.ops.prepare import LOCK_TIMEOUT, NOT_HERE, refuse_elsewhere
 from kharness.plan import labels
 from kharness.plan.mounts import resolve_source
 from kharness.plan.shift import Moved, Shift, plan_shift
@@ -63,7 +63,8 @@ def _sources(harness: Harness, name: str, settings: Settings) -> tuple[tuple[str
             continue
         if volume.type == "volume":
             there = harness.engine.volume(source)
-            found[source] = (Path(there.mountpoint), ".") if there else "there is no such volume"
+            missing = NOT_HERE.format(source) if there else "there is no such volume"
+            found[source] = (Path(there.directory), ".") if there and there.directory else missing
             continue
         path = PurePosixPath(resolve_source(source, name=name, volume_root=harness.volume_root))
         if not path.is_relative_to(own):

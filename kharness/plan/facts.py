@@ -137,12 +137,18 @@ class NetworkFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeFacts:
-    """A named volume."""
+    """A named volume; `options` are its driver's."""
 
     name: str
     driver: str = "local"
     labels: Mapping[str, str] = field(default_factory=dict)
     mountpoint: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def directory(self) -> str:
+        """The directory that has its contents, empty where only a container that mounts it sees them."""
+        return self.mountpoint if self.driver == "local" and not self.options.get("device") else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

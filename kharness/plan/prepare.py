@@ -187,7 +187,7 @@ def _moved(item: Item, plan: VolumePlan, *, places: Mapping[str, str], copied: b
     real, made = plan.real or "", plan.mount.source or ""
     fresh = plan.action is VolumeAction.EMPTY or not copied
     if plan.mount.kind is MountKind.VOLUME:
-        if item.volume != real:
+        if item.volume != real or made not in places:
             return None
         return replace(item, root=PurePosixPath(places[made]), volume=made, fresh=fresh)
     if item.volume is not None or not item.path.is_relative_to(real):

@@ -95,12 +95,12 @@ class FakeVolumes(Recorder):
         name: str,
         *,
         labels: Mapping[str, str] | None = None,
-        options: Mapping[str, str] | None = None,  # noqa: ARG002 - the Protocol's
+        options: Mapping[str, str] | None = None,
     ) -> VolumeFacts:
         """See `Engine`."""
         if name in self.vols:
             raise ConflictError(f"there is a volume {name} already")
-        return self._make_volume(name, labels or {})
+        return self._make_volume(name, labels or {}, options or {})
 
     @recorded
     def remove_volume(self, name: str) -> None:
@@ -109,11 +109,15 @@ class FakeVolumes(Recorder):
             raise ConflictError(f"volume {name}: a container has it")
         self.vols.pop(name, None)
 
-    def _make_volume(self, name: str, labels: Mapping[str, str]) -> VolumeFacts:
+    def _make_volume(
+        self, name: str, labels: Mapping[str, str], options: Mapping[str, str] | None = None
+    ) -> VolumeFacts:
         place = (self.root or Path("/fake")) / "volumes" / name / "_data"
         if self.root:
             place.mkdir(parents=True)
-        self.vols[name] = VolumeFacts(name=name, labels=dict(labels), mountpoint=str(place))
+        self.vols[name] = VolumeFacts(
+            name=name, labels=dict(labels), mountpoint=str(place), options=dict(options or {})
+        )
         return self.vols[name]
 
     def _mounted(self) -> Iterable[str]:

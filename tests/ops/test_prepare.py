@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kharness.errors import HostError, LaunchError, LockedError, UsageError
+from kharness.errors import EngineError, HostError, LaunchError, LockedError, UsageError
 from kharness.host.locks import lock
 from kharness.ops.prepare import prep
+from kharness.ops.reap import reap
 from kharness.ops.relaunch import relaunch
 from kharness.plan import labels
 from kharness.plan.facts import EngineFacts, ExecResult
@@ -19,7 +21,7 @@ from kharness.plan.modes import Mode
 from kharness.plan.prepare import State
 from tests.ops.releases import SETTINGS, Production
 from tests.ops.sessions import NAME, opened, rest, web
-from tests.ops.world import REMOTE, World
+from tests.ops.world import OWNER, REMOTE, World
 
 FILES = {
     "/etc/passwd": b"root:x:0:0::/:/bin/sh\nweb:x:101:102::/:/bin/sh\n",
@@ -104,6 +106,13 @@ def test_a_named_volume_is_made_and_prepared(prepared: World) -> None:
     assert owner(place / "sub") == (101, 102, 0o755)
 
 
+def test_a_volume_whose_contents_are_elsewhere_is_refused(prepared: World) -> None:
+    prepared.engine.create_volume("cache", options={"type": "nfs", "device": ":/srv", "o": "addr=192.0.2.1"})
+    with pytest.raises(UsageError, match="the volume cache has its contents where only a container"):
+        prepare(prepared, "volumes: [cache:/c]\nprepare: [{path: sub, volume: cache}]")
+    assert list(Path(prepared.engine.vols["cache"].mountpoint).iterdir()) == []
+
+
 @pytest.mark.parametrize("place", ["key", "private.d/key"])
 def test_contents_come_from_a_file_of_the_container_directory(prepared: World, place: str) -> None:
     directory = prepared.add("web")
@@ -154,6 +163,27 @@ def test_a_command_that_fails_is_told_with_its_words(prepared: World) -> None:
         "web: prepare: k: the command 'make-key' should print the contents and exit with 0, not with 3\n    no entropy"
     )
     assert not (prepared.volume_root / "web/k").exists()
+    assert prepared.engine.boxes == {}
+
+
+def test_a_helper_container_goes_with_whoever_interrupts_it(prepared: World) -> None:
+    def interrupted(_found: Any, _argv: tuple[str, ...]) -> ExecResult:
+        raise KeyboardInterrupt
+
+    prepared.engine.script = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        prepare(prepared, "prepare: [{path: k, contents: {command: make-key}}]")
+    assert prepared.engine.boxes == {}
+
+
+def test_a_helper_container_of_the_dead_is_reaped(prepared: World) -> None:
+    prepared.add("web", "prepare: [data]")
+    prepared.engine.fail_on["remove"] = EngineError("the process died here")
+    earlier = prepared.harness(owner=replace(OWNER, boot="an-earlier-one"))
+    with pytest.raises(EngineError, match="died here"):
+        prep(earlier, prepared.directory("web"))
+    del prepared.engine.fail_on["remove"]
+    assert [leftover.kind for leftover in reap(prepared.harness())] == ["container"]
     assert prepared.engine.boxes == {}
 
 
