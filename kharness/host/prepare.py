@@ -216,12 +216,14 @@ def _discard(at: int) -> None:
 
 
 def _rename(at: int, old: str, new: str) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.renameat2(at, os.fsencode(old), at, os.fsencode(new), _NOREPLACE) == 0:
-        return
-    number = ctypes.get_errno()
-    if number not in {errno.EINVAL, errno.ENOSYS}:
-        raise OSError(number, os.strerror(number))
+    # Python has no name for renameat2(2), and not every C library has.
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is not None:
+        if renameat2(at, os.fsencode(old), at, os.fsencode(new), _NOREPLACE) == 0:
+            return
+        number = ctypes.get_errno()
+        if number not in {errno.EINVAL, errno.ENOSYS}:
+            raise OSError(number, os.strerror(number))
     # A file system that cannot promise it, such as NFS. Who holds the container's lock is alone, but for its services.
     with suppress(FileNotFoundError):
         os.stat(new, dir_fd=at, follow_symlinks=False)

@@ -6,14 +6,15 @@ import os
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from kharness.errors import HostError, LaunchError, UsageError
+from kharness.errors import UsageError
 from kharness.host.locks import lock
 from kharness.host.prepare import prepare_item
+from kharness.ops.contents import contents_of
 from kharness.ops.harness import Harness
 from kharness.ops.idmap import id_maps, shares_files
-from kharness.ops.imagefiles import command_output, image_files
+from kharness.ops.imagefiles import image_files
 from kharness.plan.facts import ImageFacts
 from kharness.plan.launch import LaunchPlan, Subject
 from kharness.plan.mounts import VolumePlan
@@ -68,10 +69,11 @@ def prepare(harness: Harness, subject: Subject, *, dry_run: bool = False, fix: b
         if item.volume and places[item.volume] == NOT_YET:
             found.append(Prepared(item=item, state=State.CREATED))
             continue
-        contents = partial(_contents, harness, subject, item)
+        contents = partial(contents_of, harness, subject, item)
         each = prepare_item(item, contents, dry_run=dry_run, fix=fix or item.volume in new, mend=mend)
         # The directory of a volume that did not exist is not fixed, but made, though the engine did a part of it.
-        found.append(replace(each, state=State.CREATED, notes=()) if item.volume in new else each)
+        made = each.good and item.volume in new
+        found.append(replace(each, state=State.CREATED, notes=()) if made else each)
     return tuple(each for each in found if not each.item.implied or each.state is State.CREATED)
 
 
@@ -99,7 +101,7 @@ def prepare_instance(harness: Harness, subject: Subject, plan: LaunchPlan) -> fr
     for item in items:
         if item.fresh and item.kind is ItemKind.FILE:
             _make_way(item, plan)
-        contents = partial(_contents, harness, subject, item)
+        contents = partial(contents_of, harness, subject, item)
         _report(harness, subject, prepare_item(item, contents, fix=item.fresh, owners=os.geteuid() == 0))
     return frozenset(str(item.path) for item in items)
 
@@ -178,33 +180,6 @@ def _make_way(item: Item, plan: LaunchPlan) -> None:
             path.unlink()
 
 
-def _contents(harness: Harness, subject: Subject, item: Item) -> bytes:
-    said = item.contents
-    if said is None:
-        return b""
-    if said.command is not None:
-        try:
-            return command_output(harness, subject, said.command)
-        except LaunchError as error:
-            raise LaunchError(f"{subject.name}: prepare: {item.said}: {error}") from error
-    if said.file is not None:
-        return _file_contents(subject, said.file)
-    return (said.text or "").encode(errors="surrogateescape")
-
-
-def _file_contents(subject: Subject, name: str) -> bytes:
-    if subject.directory is None:
-        raise UsageError(f"{subject.name}: prepare: there is no container directory to take {name!r} from")
-    path = subject.directory / name
-    try:
-        real = path.resolve(strict=True)
-        if not real.is_relative_to(subject.directory.resolve()):
-            raise HostError(f"{path}: should not lead out of the container directory, to {real}")
-        return real.read_bytes()
-    except (OSError, RuntimeError) as error:
-        raise HostError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-
-
 def _report(harness: Harness, subject: Subject, found: Prepared) -> None:
     if not found.good:
-        harness.report(subject.name, f"prepare: {PurePosixPath(found.item.said)}: {'; '.join(found.notes)}")
+        harness.report(subject.name, f"prepare: {found.item.said}: {'; '.join(found.notes)}")

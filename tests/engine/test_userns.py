@@ -177,20 +177,33 @@ def test_the_doctor_explains_the_mapping(mapped: Mapped) -> None:
         (mapped.project.path / "dv").chmod(0o755)
 
 
+@pytest.fixture
+def production(mapped: Mapped) -> Path:
+    """What production has, with data of its own; returns its volume directory."""
+    for command in (("build", "web"), ("prep", "web", "--fix")):
+        done = mapped.kharness(*command)
+        assert done.status == 0, done.output
+    (mapped.top / "plain").mkdir(exist_ok=True)
+    for place, word in ((mapped.top / "data", "bound"), (named(mapped), "named"), (mapped.top / "plain", "plain")):
+        (place / "of-production").write_text(f"{word}\n")
+        os.chown(place / "of-production", *NOBODY)
+    os.chown(mapped.top / "plain", *NOBODY)
+    return mapped.top
+
+
 def test_a_stand_alone_instance_is_prepared_for_mapped_users(mapped: Mapped) -> None:
+    before = sorted((mapped.project.path / "dv").rglob("*"))
     result = mapped.pytest("--ready")
     assert result.status == 0, result.output
     assert result.outcomes() == {"passed": 3, "deselected": 1}
-    assert list((mapped.project.path / "dv").iterdir()) == []
-    assert mapped.engine.volume("named") is None
+    assert sorted((mapped.project.path / "dv").rglob("*")) == before
 
 
-def test_prep_gives_everything_to_mapped_users(mapped: Mapped) -> None:
-    made = mapped.kharness("prep", "web")
-    assert made.status == 0, made.output
-    assert f"owner 65534:65534 ({NOBODY[0]}:{NOBODY[1]} on the host)" in made.output
-    top = mapped.top
-    assert [state(top / name) for name in (".", "data", "data/key", "conf", "conf/app.conf")] == [
+def test_prep_gives_everything_to_mapped_users(mapped: Mapped, production: Path) -> None:
+    same = mapped.kharness("prep", "web")
+    assert same.status == 0, same.output
+    assert f"owner 65534:65534 ({NOBODY[0]}:{NOBODY[1]} on the host)" in same.output
+    assert [state(production / name) for name in (".", "data", "data/key", "conf", "conf/app.conf")] == [
         (UID, GID, 0o755),
         (*NOBODY, 0o700),
         (*NOBODY, 0o400),
@@ -202,54 +215,44 @@ def test_prep_gives_everything_to_mapped_users(mapped: Mapped) -> None:
         (UID, GID, 0o755),
         (*NOBODY, 0o755),
     ]
-    os.chown(top / "data", 65534, 65534)
+    os.chown(production / "data", 65534, 65534)
     differs = mapped.kharness("prep", "web")
     assert differs.status == 1
     said = f"owner is 65534:65534, should be {NOBODY[0]}:{NOBODY[1]} (65534:65534 in the container)"
     assert said in differs.output
     assert mapped.kharness("prep", "web", "--fix").status == 0
-    assert state(top / "data") == (*NOBODY, 0o700)
+    assert state(production / "data") == (*NOBODY, 0o700)
 
 
-def test_a_release_goes_all_the_way_with_copies_of_real_data(mapped: Mapped) -> None:
-    if not mapped.top.exists():
-        mapped.kharness("prep", "web", "--fix")
-    for place, word in ((mapped.top / "data", "bound"), (named(mapped), "named")):
-        (place / "of-production").write_text(f"{word}\n")
-        os.chown(place / "of-production", *NOBODY)
-    (mapped.top / "plain").mkdir()
-    os.chown(mapped.top / "plain", *NOBODY)
+def test_a_release_goes_all_the_way_with_copies_of_real_data(mapped: Mapped, production: Path) -> None:
     result = mapped.pytest("--prod-ready", "--launch")
     assert result.status == 0, result.output
     assert result.outcomes()["passed"] >= 4
     found = mapped.engine.container("web")
     assert found is not None
     assert found.running
-    assert not (mapped.top / "data/file").exists()
+    assert not (production / "data/file").exists()
     assert list((named(mapped) / "sub/deep").iterdir()) == []
     assert mapped.engine.exec("web", ["touch", "/data/mine", "/named/mine"]).ok
-    assert state(mapped.top / "data/mine")[:2] == state(named(mapped) / "mine")[:2] == NOBODY
+    assert state(production / "data/mine")[:2] == state(named(mapped) / "mine")[:2] == NOBODY
 
 
-def test_data_from_before_the_mapping_is_moved_and_can_be_written(mapped: Mapped) -> None:
+def test_data_from_before_the_mapping_is_moved_and_can_be_written(mapped: Mapped, production: Path) -> None:
     if mapped.engine.container("web") is not None:
         mapped.engine.stop("web", timeout=0)
-    old = mapped.top / "plain" / "old"
-    old.mkdir(parents=True)
-    (old / "file").write_text("from before\n")
-    (old / "link").symlink_to("/etc")
-    for path in (mapped.top / "plain", old, old / "file"):
+    plain, words = production / "plain", ("prep", "web", "--shift-from", "none")
+    (plain / "old").mkdir()
+    (plain / "old/file").write_text("from before\n")
+    (plain / "old/link").symlink_to("/etc")
+    for path in (plain, plain / "old", plain / "old/file"):
         os.chown(path, 65534, 65534)
-    counted = mapped.kharness("prep", "web", "--shift-from", "none", "--dry-run")
-    assert "web: ./plain  would move 4; 0 were moved already" in counted.output
-    assert state(old / "file")[:2] == (65534, 65534)
-    moved = mapped.kharness("prep", "web", "--shift-from", "none", "--fix")
+    counted = mapped.kharness(*words, "--dry-run")
+    assert "web: ./plain  would move 4; 1 were moved already" in counted.output
+    assert state(plain / "old/file")[:2] == (65534, 65534)
+    moved = mapped.kharness(*words, "--fix")
     assert moved.status == 0, moved.output
-    assert state(old / "file")[:2] == NOBODY
-    assert (
-        "web: ./plain  moved 0; 4 were moved already"
-        in mapped.kharness("prep", "web", "--shift-from", "none", "--fix").output
-    )
+    assert state(plain / "old/file")[:2] == NOBODY
+    assert "web: ./plain  moved 0; 5 were moved already" in mapped.kharness(*words, "--fix").output
     assert Path("/etc").stat().st_uid == 0
     result = mapped.pytest("--prod-ready")
     assert result.status == 0, result.output

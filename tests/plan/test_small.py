@@ -16,7 +16,7 @@ from kharness.plan.runspec import Limits, RunSpec
 from kharness.plan.speckey import spec_key
 from kharness.plan.subnets import candidate_subnets
 from kharness.plan.tags import TagMove, Tags, plan_promotion, plan_revert, release_time
-from kharness.plan.users import resolve_user
+from kharness.plan.users import is_numeric, resolve_group, resolve_user
 
 TAGS = Tags("ktools", "web")
 
@@ -68,8 +68,8 @@ def test_a_pool_smaller_than_a_subnet_is_used_whole() -> None:
     assert list(candidate_subnets("10.0.0.0/28", seed=7)) == ["10.0.0.0/28"]
 
 
-PASSWD = "root:x:0:0::/root:/bin/sh\nweb:x:101:102:,,:/:/sbin/nologin\n"
-GROUP = "root:x:0:\nweb:x:102:\nwww:x:33:web\n"
+PASSWD = "# web:x:1:1\nroot:x:0:0::/root:/bin/sh\nweb:x:?:9:\n\nweb:x:101:102:,,:/:/sbin/nologin\n"
+GROUP = "root:x:0:\n+\nwww:x:many:\nweb:x:102:\nwww:x:33:web\n"
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,18 @@ GROUP = "root:x:0:\nweb:x:102:\nwww:x:33:web\n"
 )
 def test_a_user_is_resolved_by_the_images_own_files(user: str, found: tuple[int, int] | None) -> None:
     assert resolve_user(user, passwd=PASSWD, group=GROUP) == found
+
+
+@pytest.mark.parametrize(("name", "gid"), [("www", 33), ("44", 44), ("nobody", None), ("", None)])
+def test_a_group_is_resolved_by_the_images_own_file(name: str, gid: int | None) -> None:
+    assert resolve_group(name, group=GROUP) == gid
+
+
+@pytest.mark.parametrize(
+    ("user", "numeric"), [("", True), ("0", False), ("0:0", True), ("web", False), ("web:0", False), ("1:web", False)]
+)
+def test_a_user_of_numbers_needs_no_file(user: str, *, numeric: bool) -> None:
+    assert is_numeric(user) is numeric
 
 
 HEAD = "  sl  local_address rem_address   st\n"
