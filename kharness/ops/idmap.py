@@ -64,13 +64,18 @@ def mapping_findings(harness: Harness) -> Iterator[Finding]:
     yield Finding(
         "older data", "has owners that containers do not know: 'kharness prep --all --fix', see docs/uid-mapping.md"
     )
-    seen = set()
+    place = impassable(Path(facts.root_dir), maps.root)
+    if place is not None:
+        said = f"{place} cannot be passed by {uid}:{gid}, so that no container starts"
+        yield Finding("storage", said, good=False, mend=f"chmod o+x {place}")
+    seen = {place}
     for what, path in _mounted(harness):
         place = impassable(path, maps.root)
         if place is not None and place not in seen:
             seen.add(place)
-            said = f"{place} cannot be passed by {uid}:{gid}, so that nothing in it can be mounted"
-            yield Finding(what, said, good=False, mend=f"chmod o+x {place}")
+            # From 1.1 on runc opens what it mounts before it enters the user namespace.
+            said = f"{place} cannot be passed by {uid}:{gid}; a runc before 1.1 mounts nothing that is in it"
+            yield Finding(what, said, mend=f"chmod o+x {place}")
 
 
 def _mounted(harness: Harness) -> Iterator[tuple[str, Path]]:

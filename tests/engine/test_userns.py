@@ -171,7 +171,6 @@ def test_the_doctor_explains_the_mapping(mapped: Mapped) -> None:
     (mapped.project.path / "dv").chmod(0o700)
     try:
         found = mapped.kharness("doctor")
-        assert found.status == 1
         assert f"mend: chmod o+x {mapped.project.path}/dv" in found.output
     finally:
         (mapped.project.path / "dv").chmod(0o755)

@@ -13,7 +13,7 @@ from kharness.plan.idmap import IDENTITY
 from tests.ops.world import REMOTE, World
 
 BASE = 231072
-MAPPED = EngineFacts(id="mapped", root_dir=f"/var/lib/docker/{BASE}.{BASE}", security_options=("name=userns",))
+MAPPED = EngineFacts(id="mapped", root_dir=f"/nowhere/{BASE}.{BASE}", security_options=("name=userns",))
 
 
 def said(world: World) -> list[tuple[str, str, str]]:
@@ -54,7 +54,7 @@ def test_a_directory_that_mapped_root_cannot_pass_is_named_once(tmp_path: Path, 
     [found] = [each for each in said(world) if each[2]]
     assert found == (
         what,
-        f"{place} cannot be passed by {BASE}:{BASE}, so that nothing in it can be mounted",
+        f"{place} cannot be passed by {BASE}:{BASE}; a runc before 1.1 mounts nothing that is in it",
         f"chmod o+x {place}",
     )
 
@@ -76,3 +76,14 @@ def test_a_rootless_engine_sees_this_host_s_files_and_a_remote_one_does_not(tmp_
     world = World.create(tmp_path / "c", facts=far)
     assert not shares_files(world.harness())
     assert said(world) == [("user ids", "in containers are mapped to unprivileged ones of the engine's host", "")]
+
+
+def test_a_data_root_that_mapped_root_cannot_pass_is_bad(tmp_path: Path) -> None:
+    open_up(tmp_path)
+    place = tmp_path / "docker"
+    (place / f"{BASE}.{BASE}").mkdir(parents=True)
+    place.chmod(0o700)
+    facts = EngineFacts(id="x", root_dir=str(place / f"{BASE}.{BASE}"), security_options=("name=userns",))
+    [found] = [each for each in mapping_findings(World.create(tmp_path / "w", facts=facts).harness()) if not each.good]
+    assert found.said == f"{place} cannot be passed by {BASE}:{BASE}, so that no container starts"
+    assert (found.what, found.mend) == ("storage", f"chmod o+x {place}")
