@@ -10,6 +10,7 @@ import ctypes
 import errno
 import os
 import stat
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -19,8 +20,6 @@ from kharness.host.ownership import change_owner
 from kharness.host.volumes import why_no_directory
 from kharness.plan.prepare import DIRECTORY_MODE, Item, ItemKind, Prepared, State
 
-NEW = ".kharness-new"
-"""The name of what is not finished."""
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _INSIDE = _DIRECTORY | os.O_NOFOLLOW
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -137,29 +136,29 @@ class _Task:
 
     def _make_directory(self, at: int, name: str, owner: tuple[int, int], mode: int) -> None:
         self.doing = f"the directory {name!r} cannot be made"
-        with _unfinished(at):
-            os.mkdir(NEW, 0o700, dir_fd=at)
-            opened = os.open(NEW, _INSIDE, dir_fd=at)
+        with _unfinished(at, name) as new:
+            os.mkdir(new, 0o700, dir_fd=at)
+            opened = os.open(new, _INSIDE, dir_fd=at)
             try:
                 self._give(opened, owner, mode)
             finally:
                 os.close(opened)
-            self._publish(at, name)
+            self._publish(at, new, name)
 
     def _make_file(self, at: int, name: str) -> None:
         content = self.contents()
         self.doing = f"the file {name!r} cannot be made"
-        with _unfinished(at):
-            with open(os.open(NEW, _NEW_FILE, 0o600, dir_fd=at), "wb") as file:  # noqa: PTH123 - a descriptor
+        with _unfinished(at, name) as new:
+            with open(os.open(new, _NEW_FILE, 0o600, dir_fd=at), "wb") as file:  # noqa: PTH123 - a descriptor
                 file.write(content)
                 file.flush()
                 self._give(file.fileno(), self.item.owner, self.item.mode)
                 os.fsync(file.fileno())
-            self._publish(at, name)
+            self._publish(at, new, name)
 
-    def _publish(self, at: int, name: str) -> None:
+    def _publish(self, at: int, new: str, name: str) -> None:
         try:
-            _rename(at, NEW, name)
+            _rename(at, new, name)
         except FileExistsError:
             raise HostError(f"{self.item.path}: somebody else made {name!r} at this moment; try again") from None
         os.fsync(at)
@@ -196,23 +195,29 @@ class _Task:
         return Prepared(item=self.item, state=state, notes=notes)
 
 
+def unfinished(name: str) -> str:
+    """Return what an entry is called until it is finished: its own, so that several can be made in one directory."""
+    return f".kharness-new-{zlib.crc32(os.fsencode(name)):08x}"
+
+
 @contextmanager
-def _unfinished(at: int) -> Iterator[None]:
-    _discard(at)
+def _unfinished(at: int, name: str) -> Iterator[str]:
+    new = unfinished(name)
+    _discard(at, new)
     try:
-        yield
+        yield new
     except BaseException:
-        _discard(at)
+        _discard(at, new)
         raise
 
 
-def _discard(at: int) -> None:
-    # An empty directory, or a file: nothing else has that name.
+def _discard(at: int, new: str) -> None:
+    # An empty directory, or a file: nothing else has such a name.
     with suppress(FileNotFoundError):
         try:
-            os.unlink(NEW, dir_fd=at)
+            os.unlink(new, dir_fd=at)
         except (IsADirectoryError, PermissionError):
-            os.rmdir(NEW, dir_fd=at)
+            os.rmdir(new, dir_fd=at)
 
 
 def _rename(at: int, old: str, new: str) -> None:

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
@@ -16,7 +17,7 @@ import pytest
 
 from kharness.errors import HostError
 from kharness.host import prepare
-from kharness.host.prepare import NEW, prepare_item
+from kharness.host.prepare import prepare_item, unfinished
 from kharness.plan.prepare import Item, ItemKind, Prepared, State
 from kharness.settings.prepare import Contents
 from tests.host.trees import picture
@@ -257,7 +258,7 @@ def test_a_kill_leaves_nothing_half_made_and_the_next_time_cleans_up(
         done(what(root, "thing"))
         os._exit(0)
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
-    assert [path.name for path in root.iterdir()] == [NEW]
+    assert [path.name for path in root.iterdir()] == [unfinished("thing")]
     other = file if what is item else item
     assert done(other(root, "thing")).state is State.CREATED
     assert [path.name for path in root.iterdir()] == ["thing"]
@@ -277,9 +278,11 @@ def test_a_file_system_that_cannot_promise_it_is_good_enough(root: Path, monkeyp
     monkeypatch.setattr(prepare, "_NOREPLACE", 1 << 30)
     assert done(item(root)).state is State.CREATED
     (root / "there").mkdir()
-    (root / NEW).mkdir()
+    (root / "new").mkdir()
+    at = os.open(root, os.O_RDONLY)
     with pytest.raises(FileExistsError):
-        prepare._rename(os.open(root, os.O_RDONLY), NEW, "there")
+        prepare._rename(at, "new", "there")
+    os.close(at)
 
 
 def test_no_open_file_is_left(root: Path) -> None:
@@ -291,3 +294,16 @@ def test_no_open_file_is_left(root: Path) -> None:
             done(item(root, relative, mode=0o711 if fix else 0o700), fix=fix)
             done(file(root, f"{relative}.conf"), fix=fix)
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
+
+
+def test_many_containers_are_prepared_at_once(root: Path) -> None:
+    items = [item(root, f"c{number}/data/sub") for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        assert {found.state for found in pool.map(done, items)} == {State.CREATED}
+    assert sorted(path.name for path in root.iterdir()) == sorted(f"c{number}" for number in range(40))
+
+
+def test_the_longest_name_can_be_made(root: Path) -> None:
+    assert done(file(root, "x" * 255)).state is State.CREATED
+    with pytest.raises(HostError, match="File name too long"):
+        done(file(root, "x" * 256))
