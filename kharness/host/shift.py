@@ -37,7 +37,7 @@ def shift_tree(root: Path, relative: str, shift: Shift, *, dry_run: bool = False
     walk = _Walk(shift, dry_run=dry_run)
     try:
         with _entry(root, relative) as (at, name):
-            walk.take(at, name, root / relative, depth=0)
+            walk.take(at, name, root / relative)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -58,37 +58,46 @@ class _Walk:
     def found(self) -> Shifted:
         return Shifted(**self._counts, example=self._example, left=tuple(self._left))
 
-    def take(self, at: int, name: str, path: Path, *, depth: int) -> None:
+    def take(self, at: int, name: str, path: Path, *, depth: int = 0, mount: str = "") -> None:
+        """Move an entry of an open directory, and what is in it; `mount` is the one that the walk is on."""
         self.at = path
         found = os.stat(name, dir_fd=at, follow_symlinks=False)
-        if depth == 0 and stat.S_ISLNK(found.st_mode):
-            raise HostError(f"{path}: should be a directory, not a symbolic link (to {os.readlink(name, dir_fd=at)!r})")
-        if stat.S_ISDIR(found.st_mode):
-            self._take_directory(at, name, path, depth=depth)
-        elif stat.S_ISREG(found.st_mode):
-            with _opened(name, _FILE, at) as opened:
-                self._move(opened, os.fstat(opened), path)
-        elif self._count(found, path, special=has_set_id(found)) and not self._dry_run:
-            self._move_named(at, name, found)
-
-    def _take_directory(self, at: int, name: str, path: Path, *, depth: int) -> None:
-        if depth > MAX_DEPTH:
-            raise HostError(f"{path}: should not be more than {MAX_DEPTH} directories deep")
-        with _opened(name, _INSIDE, at) as opened:
-            if depth and mount_id(opened) != mount_id(at):
+        if stat.S_ISLNK(found.st_mode):
+            self._take_link(at, name, path, found, depth=depth)
+            return
+        # What is neither is not opened: that would wait for somebody, or command a device.
+        flags = {stat.S_IFDIR: _INSIDE, stat.S_IFREG: _FILE}.get(stat.S_IFMT(found.st_mode), _HANDLE)
+        with _opened(name, flags, at) as opened:
+            here = mount_id(opened)
+            if mount not in {"", here}:
                 self._left.append(str(path))
                 return
-            for entry in sorted(os.listdir(opened)):  # noqa: PTH208 - of a descriptor
-                # What vanishes meanwhile has no owner any more.
-                with suppress(FileNotFoundError):
-                    self.take(opened, entry, path / entry, depth=depth + 1)
-            self.at = path
-            self._move(opened, os.fstat(opened), path)
+            if flags == _INSIDE:
+                self._take_entries(opened, path, depth=depth, mount=here)
+            if flags == _HANDLE:
+                self._move_handle(opened, path)
+            else:
+                self._move(opened, path)
 
-    def _move(self, opened: int, found: os.stat_result, path: Path) -> None:
+    def _take_link(self, at: int, name: str, path: Path, found: os.stat_result, *, depth: int) -> None:
+        if depth == 0:
+            raise HostError(f"{path}: should be a directory, not a symbolic link (to {os.readlink(name, dir_fd=at)!r})")
+        if self._count(found, path) and not self._dry_run:
+            os.chown(name, *self._shift.owner(found.st_uid, found.st_gid), dir_fd=at, follow_symlinks=False)
+
+    def _take_entries(self, directory: int, path: Path, *, depth: int, mount: str) -> None:
+        if depth > MAX_DEPTH:
+            raise HostError(f"{path}: should not be more than {MAX_DEPTH} directories deep")
+        for entry in sorted(os.listdir(directory)):
+            # What vanishes meanwhile has no owner any more.
+            with suppress(FileNotFoundError):
+                self.take(directory, entry, path / entry, depth=depth + 1, mount=mount)
+        self.at = path
+
+    def _move(self, opened: int, path: Path) -> None:
+        found = os.fstat(opened)
         capability = extended(opened, CAPABILITY) if stat.S_ISREG(found.st_mode) else None
-        special = capability is not None or has_set_id(found)
-        changes = self._count(found, path, special=special)
+        changes = self._count(found, path, special=capability is not None or has_set_id(found))
         if self._dry_run:
             return
         self._move_acls(opened)
@@ -97,15 +106,11 @@ class _Walk:
         if capability is not None and (moved := self._shift.capability(capability)) != capability:
             os.setxattr(opened, CAPABILITY, moved)
 
-    def _move_named(self, at: int, name: str, found: os.stat_result) -> None:
-        # A link, fifo, socket or device, which is not opened: that would follow it, wait, or command something.
-        owner = self._shift.owner(found.st_uid, found.st_gid)
-        if stat.S_ISLNK(found.st_mode):
-            os.chown(name, *owner, dir_fd=at, follow_symlinks=False)
-            return
-        with _opened(name, _HANDLE, at) as handle:
+    def _move_handle(self, handle: int, path: Path) -> None:
+        found = os.fstat(handle)
+        if self._count(found, path, special=has_set_id(found)) and not self._dry_run:
             same = Path(f"/proc/self/fd/{handle}")
-            os.chown(same, *owner)
+            os.chown(same, *self._shift.owner(found.st_uid, found.st_gid))
             if has_set_id(found):
                 same.chmod(stat.S_IMODE(found.st_mode))
 

@@ -146,6 +146,18 @@ def test_a_mount_point_is_not_entered(data: Path) -> None:
         subprocess.run(["umount", inner], check=True)
 
 
+def test_a_file_that_is_mounted_is_left_alone(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").touch()
+    (data / "file").touch()
+    subprocess.run(["mount", "--bind", tmp_path / "elsewhere", data / "file"], check=True)
+    try:
+        found = moved(data)
+        assert (found.moved, found.left) == (1, (str(data / "file"),))
+        assert (tmp_path / "elsewhere").stat().st_uid == 0
+    finally:
+        subprocess.run(["umount", data / "file"], check=True)
+
+
 def test_a_single_file_can_be_a_source(data: Path) -> None:
     (data / "conf").touch()
     found = shift_tree(data.parents[1], "web/data/conf", THERE)

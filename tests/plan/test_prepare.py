@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kharness.errors import UsageError
 from kharness.plan.idmap import IDENTITY, IdMaps, shifted_map
@@ -158,6 +160,27 @@ def test_no_real_directory_is_ever_prepared_for_a_test(mode: Mode, test: str) ->
     volume = f"{{type: bind, source: ./data, target: /d, test: {test}}}"
     for item in in_test(f"volumes: [{volume}]\nprepare: [., data, data/sub, database]", mode=mode):
         assert item.path.is_relative_to("/copies/s1/test-web/0")
+
+
+SOURCES = st.sampled_from(["./a", "./a/b", "./a/b/c", ".", "/dv/web/a", "/dv", "/dv/web/a/b", "/srv", "/", "/copies"])
+HOW = st.sampled_from(["same", "ro", "copy", "tree", "empty"])
+ENTRIES = st.lists(st.sampled_from([".", "a", "a/b", "a/b/c", "b", "ab"]), unique=True)
+
+
+@given(mounts=st.lists(st.tuples(SOURCES, HOW, st.booleans()), max_size=4), entries=ENTRIES, data=st.data())
+def test_whatever_is_mounted_only_a_test_s_own_directories_are_prepared(
+    mounts: list[tuple[str, str, bool]], entries: list[str], data: st.DataObject
+) -> None:
+    listed = [
+        f"{{type: bind, source: {source}, target: /t{index}, test: {how}, read_only: {str(read_only).lower()}}}"
+        for index, (source, how, read_only) in enumerate(mounts)
+    ]
+    text = f"volumes: [{', '.join(listed)}]\nprepare: [{', '.join(entries)}]"
+    found = in_test(text, mode=data.draw(st.sampled_from([Mode.STANDALONE, Mode.PROD_READY])))
+    for item in found:
+        assert item.root == SCRATCH.directory
+        assert item.path.is_relative_to(SCRATCH.directory)
+        assert ".." not in item.path.parts
 
 
 def test_a_file_that_is_mounted_alone_has_a_place_of_its_own() -> None:
