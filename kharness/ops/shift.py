@@ -11,6 +11,7 @@ from kharness.host.locks import lock
 from kharness.host.shift import shift_tree
 from kharness.ops.harness import Harness
 from kharness.ops.idmap import id_maps
+from kharness.ops.inhand import running_mounters
 from kharness.ops.prepare import LOCK_TIMEOUT, NOT_HERE, refuse_elsewhere
 from kharness.plan import labels
 from kharness.plan.mounts import resolve_source
@@ -22,8 +23,8 @@ from kharness.settings.model import Settings
 def shift_owners(harness: Harness, directory: ContainerDir, said: str, *, dry_run: bool) -> tuple[Moved, ...]:
     """Move the owners of all volumes below `DV/NAME/`, and of the named ones, from a mapping to the engine's.
 
-    `said` is what was typed, see `plan_shift`. Raises `UsageError`, `HostError`, and `RefusedError` while production
-    runs, which would meet files of nobody.
+    `said` is what was typed, see `plan_shift`. Raises `UsageError`, `HostError`, and `RefusedError` while production,
+    or whoever else mounts them, runs: it would meet files of nobody.
     """
     refuse_elsewhere(harness, directory.name)
     shift = plan_shift(said, id_maps(harness))
@@ -35,12 +36,11 @@ def shift_owners(harness: Harness, directory: ContainerDir, said: str, *, dry_ru
         )
     held = nullcontext() if dry_run else lock(harness.locks, f"release-{directory.name}", timeout=LOCK_TIMEOUT)
     with held:
+        sources = _sources(harness, directory.name, settings)
         if not dry_run:
             _refuse_running(harness, directory.name)
-        return tuple(
-            _shifted(harness, name, place, shift, dry_run=dry_run)
-            for name, place in _sources(harness, directory.name, settings)
-        )
+            _refuse_mounted(harness, directory.name, sources)
+        return tuple(_shifted(harness, name, place, shift, dry_run=dry_run) for name, place in sources)
 
 
 def _refuse_running(harness: Harness, name: str) -> None:
@@ -50,6 +50,14 @@ def _refuse_running(harness: Harness, name: str) -> None:
             raise RefusedError(
                 f"{name}: owners are not moved while {found.name} runs; 'docker stop {found.name}' first"
             )
+
+
+def _refuse_mounted(harness: Harness, name: str, sources: tuple[tuple[str, tuple[Path, str] | str], ...]) -> None:
+    for said, place in sources:
+        users = running_mounters(harness, Path(*place)) if isinstance(place, tuple) else ()
+        for found in users:
+            advice = f"'docker stop {found.name}' first"
+            raise RefusedError(f"{name}: owners in {said} are not moved while {found.name} has it mounted; {advice}")
 
 
 def _sources(harness: Harness, name: str, settings: Settings) -> tuple[tuple[str, tuple[Path, str] | str], ...]:

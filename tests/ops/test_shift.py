@@ -10,6 +10,7 @@ import pytest
 from kharness.errors import RefusedError, UsageError
 from kharness.ops.shift import shift_owners
 from kharness.plan.facts import EngineFacts
+from kharness.plan.runspec import Mount, MountKind, RunSpec
 from kharness.plan.shift import Moved
 from tests.ops.releases import Production
 from tests.ops.world import REMOTE, World
@@ -67,6 +68,19 @@ def test_nothing_moves_while_production_runs(tmp_path: Path) -> None:
         shifted(web.world, "500000")
     assert shifted(web.world, "500000", dry_run=True)
     assert (web.world.volume_root / "web/data").stat().st_uid == before
+
+
+def test_nothing_moves_while_somebody_else_mounts_it(world: World) -> None:
+    world.engine.put_image("other:1")
+    data = str(world.volume_root / "web/data")
+    mount = Mount(kind=MountKind.BIND, source=data, target="/x")
+    other = world.engine.create(RunSpec(name="other", image="other:1", mounts=(mount,)))
+    world.engine.start(other)
+    with pytest.raises(RefusedError, match=r"web: owners in \./data are not moved while other has it mounted"):
+        shifted(world)
+    assert Path(data).stat().st_uid == 0
+    world.engine.stop(other)
+    assert shifted(world)["./data"].good
 
 
 def test_an_engine_that_maps_nothing_has_nothing_to_move_to(tmp_path: Path) -> None:

@@ -158,7 +158,8 @@ def test_a_test_instance_is_prepared_in_its_own_directories() -> None:
 @pytest.mark.parametrize("test", ["same", "ro", "copy", "tree", "empty"])
 def test_no_real_directory_is_ever_prepared_for_a_test(mode: Mode, test: str) -> None:
     volume = f"{{type: bind, source: ./data, target: /d, test: {test}}}"
-    for item in in_test(f"volumes: [{volume}]\nprepare: [., data, data/sub, database]", mode=mode):
+    same = "test: {same: [/d]}\n" if test == "same" else ""
+    for item in in_test(f"{same}volumes: [{volume}]\nprepare: [., data, data/sub, database]", mode=mode):
         assert item.path.is_relative_to("/copies/s1/test-web/0")
 
 
@@ -175,7 +176,8 @@ def test_whatever_is_mounted_only_a_test_s_own_directories_are_prepared(
         f"{{type: bind, source: {source}, target: /t{index}, test: {how}, read_only: {str(read_only).lower()}}}"
         for index, (source, how, read_only) in enumerate(mounts)
     ]
-    text = f"volumes: [{', '.join(listed)}]\nprepare: [{', '.join(entries)}]"
+    same = [f"/t{index}" for index, (_, how, _) in enumerate(mounts) if how == "same"]
+    text = f"test: {{same: [{', '.join(same)}]}}\nvolumes: [{', '.join(listed)}]\nprepare: [{', '.join(entries)}]"
     found = in_test(text, mode=data.draw(st.sampled_from([Mode.STANDALONE, Mode.PROD_READY])))
     for item in found:
         assert item.root == SCRATCH.directory
