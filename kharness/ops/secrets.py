@@ -21,6 +21,7 @@ from kharness.errors import HostError, KharnessError, Problem, SettingsError, Us
 from kharness.host.entries import ContextEntry
 from kharness.host.secrets import give_secret, place_secret, read_secret, remove_unused, secret_key
 from kharness.ops.harness import Harness
+from kharness.ops.idmap import id_maps
 from kharness.plan import labels
 from kharness.plan.facts import ImageFacts
 from kharness.plan.launch import LaunchPlan, Subject
@@ -70,7 +71,7 @@ def place_secrets(harness: Harness, plan: LaunchPlan, *, who: str) -> None:
     """
     for copy in plan.secrets:
         _refuse_remote(harness, who)
-        place_secret(Path(copy.path), copy.secret.value, group=_on_host(harness, ROOT)[1])
+        place_secret(Path(copy.path), copy.secret.value, group=id_maps(harness).root[1])
         if copy.secret.exposed:
             harness.report(who, f"secrets.{copy.secret.name}: everybody on this host can read {copy.secret.exposed}")
 
@@ -83,7 +84,7 @@ def give_secrets(harness: Harness, subject: Subject, plan: LaunchPlan, container
     for copy in plan.secrets:
         uid, gid = copy.secret.uid, copy.secret.gid
         owner = (user[0] if uid is None else uid, user[1] if gid is None else gid)
-        give_secret(Path(copy.path), owner=_on_host(harness, owner), mode=copy.secret.mode)
+        give_secret(Path(copy.path), owner=id_maps(harness).to_host(owner), mode=copy.secret.mode)
 
 
 def refuse_secrets_in_image(directory: ContainerDir, settings: Settings, entries: Iterable[ContextEntry]) -> None:
@@ -152,11 +153,6 @@ def _told_of_containers(harness: Harness, name: str) -> str:
     told += [harness.engine.request_of(each.id) for each in ours]
     journal = [entry.operation.to_json() for entry in harness.state.operations()]
     return "\n".join((json.dumps(told, default=str), *journal))
-
-
-def _on_host(harness: Harness, owner: tuple[int, int]) -> tuple[int, int]:  # noqa: ARG001 - what the engine maps
-    # The only place that knows of a mapping of ids: so far an engine has those of its host.
-    return owner
 
 
 def _user(harness: Harness, container: str, user: str) -> tuple[int, int]:

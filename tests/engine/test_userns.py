@@ -46,6 +46,8 @@ SETTINGS = f"""\
       - {{path: conf/app.conf, owner: 0, group: group/nogroup, mode: 0o640, contents: "color = blue\\n"}}
       - {{path: ., volume: named, owner: user/nobody, mode: 0o750}}
       - {{path: sub/deep, volume: named}}
+    secrets: {{token: secret-token, own: {{file: secret-token, uid: 7, gid: 8, mode: 0o440}}}}
+    test: {{same: [secrets]}}
     release: {{verify: none, verify_for: 300ms}}
 """
 TESTS = """\
@@ -70,6 +72,16 @@ TESTS = """\
             "/named/sub/deep nobody:nogroup 755",
         ]
         assert inside(container, "cat /data/key /conf/app.conf") == "nobody\\ncolor = blue\\n"
+
+    @pytest.mark.in_prod
+    @pytest.mark.prod_ready
+    @pytest.mark.standalone
+    def test_secrets_belong_to_who_may_read_them(container):
+        assert inside(container, "cat /run/secrets/token") == "hush"
+        assert inside(container, "cd /run/secrets; stat -c '%u:%g %a' token own").split() == [
+            "65534:65534", "400", "7:8", "440",
+        ]
+        assert not container.exec("cat", "/run/secrets/own").ok
 
     @pytest.mark.prod_ready
     @pytest.mark.standalone
@@ -136,7 +148,7 @@ def mapped(request: pytest.FixtureRequest) -> Iterator[Mapped]:
         place.chmod(0o711)
         project = Project.create(place / "project", prefix="")
         project.environ["DOCKER_HOST"] = daemon.url
-        project.add("web", {"settings.yaml": SETTINGS, "test_web.py": TESTS})
+        project.add("web", {"settings.yaml": SETTINGS, "test_web.py": TESTS, "secret-token": "hush"})
         (project.path / "dv").mkdir()
         undo.callback(remove_all, engine)
         yield Mapped(daemon, engine, project)
@@ -194,7 +206,7 @@ def test_a_stand_alone_instance_is_prepared_for_mapped_users(mapped: Mapped) -> 
     before = sorted((mapped.project.path / "dv").rglob("*"))
     result = mapped.pytest("--ready")
     assert result.status == 0, result.output
-    assert result.outcomes() == {"passed": 3, "deselected": 1}
+    assert result.outcomes() == {"passed": 4, "deselected": 1}
     assert sorted((mapped.project.path / "dv").rglob("*")) == before
 
 
@@ -226,7 +238,7 @@ def test_prep_gives_everything_to_mapped_users(mapped: Mapped, production: Path)
 def test_a_release_goes_all_the_way_with_copies_of_real_data(mapped: Mapped, production: Path) -> None:
     result = mapped.pytest("--prod-ready", "--launch")
     assert result.status == 0, result.output
-    assert result.outcomes()["passed"] >= 4
+    assert result.outcomes()["passed"] >= 5
     found = mapped.engine.container("web")
     assert found is not None
     assert found.running
