@@ -63,14 +63,21 @@ def make_tree(source: Path, target: Path) -> None:
 
 
 def make_copy(
-    source: Path, target: Path, *, progress: Progress | None, reflink: bool | None = None, found: Survey | None = None
+    source: Path,
+    target: Path,
+    *,
+    progress: Progress | None,
+    reflink: bool | None = None,
+    found: Survey | None = None,
+    skip_sockets: bool = False,
 ) -> CopyReport:
     """Make a real copy of a directory, or of a single file, at `target`, which may be there if it is empty.
 
     Owners, modes, times, hard links, holes, extended attributes, symbolic links as they are, fifos and devices are
     kept; what is mounted below the source is part of it. A tree may be in use: what vanishes meanwhile is reported, a
     file is what it was at some moments of the copy. `progress` is told about once a second, from any thread. `reflink`
-    says whether contents are to be shared; without it that is tried. `found` is a survey that was made before.
+    says whether contents are to be shared; without it that is tried. `found` is a survey that was made before. With
+    `skip_sockets` those that a stopped server has left behind are left out, and reported as vanished.
 
     Raises `HostError`: there are sockets, not enough space (looked at before anything is written), or something cannot
     be read or written; then an incomplete target is left, for the caller to remove.
@@ -82,7 +89,9 @@ def make_copy(
             copier = _copy_file(real, target, reflink=reflink is not False)
         else:
             _refuse_inside(real, target)
-            copier = _copy_directory(real, target, progress, reflink=reflink, found=found)
+            copier = _copy_directory(
+                real, target, progress, reflink=reflink, found=found, skip_sockets=skip_sockets
+            )
     return CopyReport(
         files=copier.files,
         bytes=copier.bytes,
@@ -94,7 +103,13 @@ def make_copy(
 
 
 def _copy_directory(
-    source: Path, target: Path, progress: Progress | None, *, reflink: bool | None, found: Survey | None
+    source: Path,
+    target: Path,
+    progress: Progress | None,
+    *,
+    reflink: bool | None,
+    found: Survey | None,
+    skip_sockets: bool,
 ) -> Copier:
     target.parent.mkdir(parents=True, exist_ok=True)
     place = target if target.exists() else target.parent
@@ -103,16 +118,15 @@ def _copy_directory(
         # What shares its blocks takes no space to speak of, and needs no survey for that.
         found = found or survey(source)
         refuse_full_disk(found, source, place)
-    if found is not None:
+    if found is not None and not skip_sockets:
         refuse_sockets(found.sockets, source)
     with _opened(source) as old, _made(target) as new:
         copier = Copier(source=source, target=new, contents=True, reflink=shared, progress=progress)
         copier.run(old)
-    if found is None:
+    if found is None and not skip_sockets:
         refuse_sockets(copier.sockets, source)
-    else:
-        # New since the survey, of a server that runs: it would have been another one a moment later.
-        copier.vanished += copier.sockets
+    # Those that are new since the survey are of a server that runs, and would have been others a moment later.
+    copier.vanished += copier.sockets
     return copier
 
 
