@@ -1,0 +1,38 @@
+"""Sizes, times and what was written, as text for people."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from kharness.plan.snapshots import Writes
+
+_STEP = 1000
+
+
+def size_text(number: float) -> str:
+    """Return bytes as `12.4 kB`."""
+    if number < _STEP:
+        return f"{number:.0f} bytes"
+    for unit in ("kB", "MB", "GB"):
+        number /= _STEP
+        if number < _STEP:
+            return f"{number:.1f} {unit}"
+    return f"{number / _STEP:.1f} TB"
+
+
+def time_text(at: float) -> str:
+    """Return seconds since the epoch as this host's date and time."""
+    return datetime.fromtimestamp(at, tz=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def writes_text(writes: Writes | None) -> str:
+    """Return what was written as `3 files (12.4 kB), the newest from 2026-11-21 17:03:12: a, b, c`."""
+    if writes is None:
+        return "what was written cannot be told"
+    if not writes.count:
+        return "nothing"
+    files = "1 file" if writes.count == 1 else f"{writes.count} files"
+    gone = f", {writes.removed} of them removed" if writes.removed else ""
+    newest = f", the newest from {time_text(writes.newest)}" if writes.newest is not None else ""
+    more = f" and {writes.count - len(writes.names)} more" if writes.count > len(writes.names) else ""
+    return f"{files} ({size_text(writes.size)}{gone}){newest}: {', '.join(writes.names)}{more}"
