@@ -11,6 +11,7 @@ from kharness.errors import KharnessError
 from kharness.ops.finding import Finding
 from kharness.ops.harness import Harness
 from kharness.ops.idmap import mapping_findings
+from kharness.ops.volumeroot import ACCEPT, root_changed
 from kharness.plan.facts import short_id
 from kharness.settings.model import Settings
 
@@ -40,6 +41,9 @@ def _host(harness: Harness) -> Iterator[Finding]:
     for what, path in (("volume root", Path(harness.host.dv)), ("state", harness.state_dir)):
         writable = os.access(_existing(path), os.W_OK)
         mend = "" if writable else f"run as root, or set '{'dv' if what == 'volume root' else 'state_dir'}'"
+        if what == "volume root" and (changed := root_changed(harness)):
+            yield Finding(what, changed, good=False, mend=f"mount the disk, or '{ACCEPT}'")
+            continue
         yield Finding(what, f"{path}{'' if path.exists() else ' (made when it is needed)'}", good=writable, mend=mend)
     for path in harness.host.source_paths:
         mend = "" if path.is_dir() else f"mkdir {path}"

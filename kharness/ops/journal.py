@@ -17,6 +17,7 @@ from kharness.host.state import Entry
 from kharness.host.volumes import remove_if_empty
 from kharness.ops.harness import Harness
 from kharness.ops.putback import PutBack
+from kharness.ops.snapshots import discarded_text
 from kharness.ops.targets.engine import EngineTarget
 from kharness.plan.facts import short_id
 from kharness.plan.operation import Kind, Operation, Phase
@@ -72,6 +73,7 @@ def undo(
     if crashed and not left:
         time.sleep(IN_FLIGHT)
         left = _way_back(harness, operation, crashed=False).run()
+    note = "\n".join(filter(None, (note, discarded_text(operation))))
     entries = [_entry(operation, "undone", note=note)] if told else []
     try:
         if left:

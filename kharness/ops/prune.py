@@ -1,4 +1,4 @@
-"""Remove the images and copies of secrets that no release, no container and no roll-back needs any more."""
+"""Remove the images, snapshots of data and copies of secrets that nothing needs any more."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from kharness.host.locks import lock
 from kharness.ops.harness import Harness
 from kharness.ops.recover import settle
 from kharness.ops.secrets import sweep_secrets, with_copies
+from kharness.ops.snapshots import prune_data
 from kharness.plan import labels
 from kharness.plan.facts import ImageFacts, short_id
 from kharness.plan.retention import expired
+from kharness.settings.catalog import ContainerDir
 
 LOCK_TIMEOUT = 1.0
 DAY = 86_400.0
@@ -21,7 +23,7 @@ DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pruned:
-    """A reference, or an image without one, that was removed; `size` is the image's in bytes."""
+    """A reference, an image without one, or a snapshot of data that was removed; `size` is its own in bytes."""
 
     name: str
     what: str
@@ -30,6 +32,8 @@ class Pruned:
 
 def prune(harness: Harness, *, keep: int | None = None, dry_run: bool = False) -> Iterator[Pruned]:
     """Remove what is older than the last `keep` releases of each container directory, and builds that nothing names.
+
+    Snapshots of data are kept for as many releases as the directory's settings say.
 
     Yields what was removed, as it is. `:latest`, `:live`, `:prev`, what a container uses and what was built in the last
     day stay. A directory with a release under way, or one that cannot be undone, is left alone, and reported.
@@ -41,6 +45,7 @@ def prune(harness: Harness, *, keep: int | None = None, dry_run: bool = False) -
                     # What a release that was cut short goes back to may have no other name than that in the journal.
                     settle(harness, directory.name)
                 yield from _releases(harness, directory.name, keep=keep or harness.host.keep_releases, dry_run=dry_run)
+                yield from _data(harness, directory, dry_run=dry_run)
         except KharnessError as error:
             harness.report(directory.name, f"left alone: {error}")
     yield from _builds(harness, dry_run=dry_run)
@@ -61,6 +66,12 @@ def _releases(harness: Harness, name: str, *, keep: int, dry_run: bool) -> Itera
         if not dry_run:
             harness.engine.untag(f"{beginning}{tag}")
         yield Pruned(name=name, what=f"{name}:{tag}", size=found[tag].size)
+
+
+def _data(harness: Harness, directory: ContainerDir, *, dry_run: bool) -> Iterator[Pruned]:
+    keep = harness.settings(directory).release.keep_data
+    for snapshot, size in prune_data(harness, directory.name, keep=keep, dry_run=dry_run):
+        yield Pruned(name=directory.name, what=f"snapshot {snapshot.name} of {directory.name}", size=size)
 
 
 def _builds(harness: Harness, *, dry_run: bool) -> Iterator[Pruned]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from kharness.errors import EngineError, LockedError
 from kharness.host.locks import lock
 from kharness.host.state import Journaled
+from kharness.ops.data import is_data_back
 from kharness.ops.freeze import thaw_abandoned
 from kharness.ops.harness import Harness
 from kharness.ops.journal import CUT_SHORT, end_undone, keep, undo
@@ -98,7 +99,11 @@ def settle(harness: Harness, name: str) -> None:
 
 def _only_stopped(harness: Harness, operation: Operation) -> bool:
     former = operation.former
-    if former is None or harness.engine.containers(labels={labels.RELEASE: operation.id}):
+    if (
+        former is None
+        or not is_data_back(harness, operation)
+        or harness.engine.containers(labels={labels.RELEASE: operation.id})
+    ):
         return False
     found = harness.engine.container(former.name)
     live = harness.engine.image(operation.tags.live)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kharness.errors import LaunchError, UsageError
+from kharness.errors import LaunchError, RefusedError, UsageError
 from kharness.host.locks import lock
+from kharness.ops.data import plan_data, refusals_of_data
 from kharness.ops.harness import Harness
 from kharness.ops.journal import carry_out, keep, undo
 from kharness.ops.prepare import prepare_launch
@@ -23,7 +24,10 @@ from kharness.settings.catalog import ContainerDir
 
 
 def relaunch(harness: Harness, directory: ContainerDir) -> ContainerFacts:
-    """Replace what runs; it comes back when the new one does not become ready. Raises `LaunchError`, `UsageError`."""
+    """Replace what runs; it comes back when the new one does not become ready.
+
+    Raises `LaunchError`, `RefusedError`, `UsageError`.
+    """
     name = directory.name
     target = EngineTarget(harness)
     with lock(harness.locks, f"release-{name}", timeout=LOCK_TIMEOUT):
@@ -35,9 +39,12 @@ def relaunch(harness: Harness, directory: ContainerDir) -> ContainerFacts:
             raise UsageError(f"{name}: nothing is live yet; {advice}")
         subject = production_subject(harness, directory, harness.settings(directory), live)
         plan = keyed(plan_production_launch(subject, volume_root=harness.volume_root))
+        if refused := refusals_of_data(harness, subject, plan):
+            raise RefusedError("\n".join(f"{name}: {reason}" for reason in refused))
         operation = operation_of(harness, Kind.RELAUNCH, name, live.id, Evidence(session="", tests=0))
         prepare_launch(harness, subject)
-        operation = replace(operation, **swap(harness, target, plan, of=name))
+        swapped = swap(harness, target, plan, of=name)
+        operation = replace(operation, **swapped, data=plan_data(harness, subject))
 
         def work() -> tuple[str, ...]:
             new = start(harness, target, operation, subject, plan)

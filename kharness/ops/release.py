@@ -12,6 +12,7 @@ from typing import Any
 
 from kharness.errors import ConflictError, EngineError, KharnessError, LaunchError, UsageError
 from kharness.host.locks import lock
+from kharness.ops.data import plan_data, refusals_of_data
 from kharness.ops.harness import Harness
 from kharness.ops.journal import carry_out, keep, move_tags, undo
 from kharness.ops.notify import notify
@@ -19,7 +20,9 @@ from kharness.ops.prepare import prepare_launch
 from kharness.ops.readiness import failure, wait_ready
 from kharness.ops.recover import settle
 from kharness.ops.secrets import give_secrets, place_secrets, sweep_secrets
+from kharness.ops.snapshots import discarded_text
 from kharness.ops.targets.engine import EngineTarget
+from kharness.ops.volumeroot import check_volume_root, record_volume_root, uses_volume_root
 from kharness.ops.volumes import missing_volumes
 from kharness.plan import labels
 from kharness.plan.dockerline import docker_line
@@ -63,7 +66,7 @@ def _promote(harness: Harness, name: str, image: str, evidence: Evidence, *, kin
 
 
 def refusals_to_launch(subject: Subject, plan: LaunchPlan, *, in_prod_tests: int) -> tuple[str, ...]:
-    """Return why a launch would have no evidence that production works, or could not keep what it promises."""
+    """Return why a launch would have no evidence that production works."""
     reasons = []
     release = subject.settings.release
     if release.verify != "none" and not in_prod_tests and not isinstance(plan.ready, ByHealth):
@@ -71,8 +74,6 @@ def refusals_to_launch(subject: Subject, plan: LaunchPlan, *, in_prod_tests: int
             "neither a test marked in_prod nor a health check could show that production works; add one, "
             "or say 'release: {verify: none}'"
         )
-    if release.data == "snapshot":
-        reasons.append("'release: {data: snapshot}' is not supported by this version; a roll-back would keep the data")
     return tuple(reasons)
 
 
@@ -84,33 +85,47 @@ def launch(
     in_prod_tests: int,
     verify: Verify,
     kind: Kind = Kind.LAUNCH,
+    restore: str = "",
 ) -> Released:
     """Promote the subject's image, relaunch production from it and verify it; on failure all is as it was.
 
+    `restore` is the id of a snapshot of the volume directory, a copy of which takes its place.
+
     Raises `EngineError`, `HostError`, `StateError`, `UsageError` only where nothing was changed.
     """
-    done = _launch(harness, subject, evidence, in_prod_tests=in_prod_tests, verify=verify, kind=kind)
+    done = _launch(harness, subject, evidence, in_prod_tests=in_prod_tests, verify=verify, kind=kind, restore=restore)
     notify(harness, done)
     return done
 
 
 def _launch(
-    harness: Harness, subject: Subject, evidence: Evidence, *, in_prod_tests: int, verify: Verify, kind: Kind
+    harness: Harness,
+    subject: Subject,
+    evidence: Evidence,
+    *,
+    in_prod_tests: int,
+    verify: Verify,
+    kind: Kind,
+    restore: str,
 ) -> Released:
     name, image = subject.name, subject.image.id
     plan = keyed(plan_production_launch(subject, volume_root=harness.volume_root))
-    refused = refusals_to_launch(subject, plan, in_prod_tests=in_prod_tests)
+    refused = (
+        *refusals_to_launch(subject, plan, in_prod_tests=in_prod_tests),
+        *refusals_of_data(harness, subject, plan, restore=restore),
+    )
     if refused:
         return Released(name=name, kind="refused", reasons=refused, image=image)
     target = EngineTarget(harness)
     with lock(harness.locks, f"release-{name}", timeout=LOCK_TIMEOUT):
         settle(harness, name)
         current = target.current(plan.spec.name, of=name)
-        same = current is not None and _same(current, plan)
+        same = current is not None and not restore and _same(current, plan)
         operation = operation_of(harness, kind, name, image, evidence)
         prepare_launch(harness, subject)
         if not same:
-            operation = replace(operation, **swap(harness, target, plan, of=name))
+            swapped = swap(harness, target, plan, of=name)
+            operation = replace(operation, **swapped, data=plan_data(harness, subject, restore=restore))
         done = Released(
             name=name,
             kind="unchanged" if same else "launched",
@@ -147,9 +162,13 @@ def _launch(
 def swap(harness: Harness, target: EngineTarget, plan: LaunchPlan, *, of: str) -> dict[str, Any]:
     """Return what an operation must know of the container that is replaced, and of what is made for the new one.
 
-    Raises `ConflictError` and `HostError` where a network or a mounted directory is missing, or a name is not free.
+    Raises `ConflictError` and `HostError` where a network or a mounted directory is missing, the volume root is another
+    one, or a name is not free.
     """
     name = plan.spec.name
+    if uses_volume_root(harness, plan.volumes):
+        check_volume_root(harness)
+        record_volume_root(harness)
     target.ensure_networks(plan)
     current, elsewhere = target.current(name, of=of), target.elsewhere(plan, of=of)
     if current is not None and elsewhere is not None:
@@ -237,6 +256,8 @@ def _undone(harness: Harness, operation: Operation, undone: Released) -> Release
         harness.report(undone.name, "putting back what was there before")
     # Production that failed its tests as it was has not changed, and is nothing for the ledger.
     left = undo(harness, operation, note="\n".join(undone.reasons), told=undone.kind == "undone")
+    if said := discarded_text(operation):
+        undone = replace(undone, notes=(*undone.notes, said))
     return replace(undone, kind="broken", reasons=(*undone.reasons, *left)) if left else undone
 
 

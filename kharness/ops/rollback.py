@@ -10,11 +10,14 @@ from kharness.errors import RefusedError, UsageError
 from kharness.ops.build import is_base
 from kharness.ops.harness import Harness
 from kharness.ops.release import Verify, launch, promote
+from kharness.ops.snapshots import launches_of, snapshots_of
 from kharness.ops.subject import production_subject
 from kharness.ops.verify import verify_in_place
+from kharness.ops.volumeroot import check_volume_root
 from kharness.plan import labels
 from kharness.plan.facts import ImageFacts, short_id
 from kharness.plan.operation import Evidence, Kind, Released
+from kharness.plan.snapshots import Snapshot, Writes, snapshot_to_restore
 from kharness.plan.tags import RELEASE
 from kharness.settings.catalog import ContainerDir
 
@@ -76,17 +79,51 @@ def choose(harness: Harness, name: str, to: str | None) -> ImageFacts:
     return found
 
 
-def roll_back(
-    harness: Harness, directory: ContainerDir, *, to: str | None = None, verify: Verify | None = None
-) -> Released:
-    """Launch an earlier image with the present settings and verify it in place.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restoration:
+    """The data that go back with an image, and what was written to them since, as far as it is seen now."""
 
-    What runs now comes back if it is not fit. Raises `KharnessError` where nothing was changed.
+    image: ImageFacts
+    snapshot: Snapshot
+    writes: Writes
+
+
+def choose_data(harness: Harness, name: str, to: str | None) -> Restoration:
+    """Return the data as the chosen image left them: the snapshot of the release that replaced it when it ran last.
+
+    Raises what `choose` does, `RefusedError` where there is no such snapshot, never taking another one instead, and
+    `HostError`.
+    """
+    image = choose(harness, name, to)
+    if not harness.engine.facts().local:
+        raise UsageError(f"{name}: --data needs the engine's file system, and the engine is not on this host")
+    check_volume_root(harness)
+    found = snapshots_of(harness, name)
+    snapshot = snapshot_to_restore(image.id, launches_of(harness, name), found.kept())
+    if snapshot is None:
+        why = f"there is no snapshot of the data from before image {short_id(image.id)} was replaced"
+        raise RefusedError(f"{name}: {why}; 'kharness volumes {name}' shows what there is")
+    return Restoration(image=image, snapshot=snapshot, writes=found.writes_since(snapshot.id))
+
+
+def roll_back(
+    harness: Harness,
+    directory: ContainerDir,
+    *,
+    to: str | None = None,
+    verify: Verify | None = None,
+    data: Restoration | None = None,
+) -> Released:
+    """Launch an earlier image with the present settings and verify it in place, on the present data or on its own.
+
+    What runs now comes back if it is not fit, and so do its data. Raises `KharnessError` where nothing was changed.
     """
     name = directory.name
-    image = choose(harness, name, to)
+    image = data.image if data else choose(harness, name, to)
     evidence = _evidence(harness, name, image)
     settings = harness.settings(directory)
+    if settings.release.data == "snapshot" and data is None:
+        harness.report(name, f"the data stay as they are; 'kharness rollback {name} --data' puts back the image's own")
     if is_base(harness, name, {**harness.fleet()[0], name: settings}):
         # As with --launch: what is only built on is never launched.
         return promote(harness, name, image.id, evidence, kind=Kind.ROLLBACK)
@@ -99,6 +136,7 @@ def roll_back(
         in_prod_tests=1,
         verify=verify or partial(verify_in_place, harness, directory),
         kind=Kind.ROLLBACK,
+        restore=data.snapshot.id if data else "",
     )
 
 

@@ -20,6 +20,7 @@ from kharness.ops.readiness import wait_ready
 from kharness.ops.scratch import Owned, make_scratch, remember_scratch, remove_scratch, with_originals
 from kharness.ops.secrets import give_secrets, place_secrets
 from kharness.ops.subject import needed_subjects
+from kharness.ops.volumeroot import check_volume_root, uses_volume_root
 from kharness.ops.volumes import refuse_real_mounts
 from kharness.ops.witness import Witness
 from kharness.plan import labels
@@ -240,6 +241,8 @@ class TestSession:
                 "reached by published ports, which need a network with a way out: say 'test: {egress: true}'"
             )
         plan = self.plan(subject, name=name, network=network, aliases=aliases, publish=publish)
+        if self.mode is Mode.PROD_READY and uses_volume_root(self.harness, plan.volumes):
+            check_volume_root(self.harness)
         refuse_real_mounts(self.harness, plan.volumes, mode=self.mode)
         made.directories.append(self.scratch_root / name)
         self._close_to_others()

@@ -58,12 +58,27 @@ class Former:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Data:
+    """The data that come back with the old container: those below `root`, in the container directory's own place.
+
+    `keep` says how many snapshots of them stay, `after` is the number of the ledger's last entry before the operation,
+    `restore` the id of an older snapshot, a copy of which takes their place.
+    """
+
+    root: str
+    keep: int
+    after: int
+    restore: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One release of the container directory `name`.
 
     `id` is the `kharness.release` label of the container that it creates, `container` that one's name on the engine
     (empty for a promotion). `live` and `prev` are the ids that the tags named before, `image` what `:live` is to name.
-    `fresh` are the directories of the host that it makes, `at` is when it began, in seconds since the epoch.
+    `fresh` are the directories of the host that it makes, `at` is when it began, in seconds since the epoch. `data` are
+    None where they stay whatever becomes of it.
     """
 
     id: str
@@ -78,6 +93,7 @@ class Operation:
     container: str = ""
     former: Former | None = None
     fresh: tuple[str, ...] = ()
+    data: Data | None = None
 
     def to_json(self) -> str:
         """Return the text that the journal keeps."""
@@ -87,13 +103,14 @@ class Operation:
     def from_json(cls, text: str) -> Operation:
         """Read what `to_json` wrote; KeyError, TypeError or ValueError where it is something else."""
         said = json.loads(text)
-        former = said.pop("former")
+        former, data = said.pop("former"), said.pop("data", None)
         return cls(
             kind=Kind(said.pop("kind")),
             tags=Tags(**said.pop("tags")),
             evidence=_evidence(said.pop("evidence")),
             former=Former(**former) if former else None,
             fresh=tuple(said.pop("fresh")),
+            data=Data(**data) if data else None,
             **said,
         )
 

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, TypeAdapter
 
 from kharness.settings.ports import HIGHEST
 from kharness.settings.prepare import Prepare
-from kharness.settings.scalars import Duration, Natural, is_number, read_text
+from kharness.settings.scalars import Duration, Natural, Positive, is_number, read_text
 from kharness.settings.section import Section, expected
 from kharness.settings.service import ServiceKeys
 from kharness.settings.several import Texts
@@ -116,6 +116,8 @@ class Release(Section):
     """How long it must run without restart or ill health."""
     data: Literal["keep", "snapshot"] = "keep"
     """Whether the volume directory is snapshotted before the launch, and put back with the old container."""
+    keep_data: Positive = 3
+    """How many such snapshots stay, for a roll-back of the data."""
 
 
 class Settings(ServiceKeys):

@@ -229,12 +229,6 @@ def test_a_health_check_is_evidence(web: Production) -> None:
     assert web.launch(web.image("1", health=HEALTH), tests=0).kind == "launched"
 
 
-def test_a_promise_of_snapshots_that_cannot_be_kept_is_refused(tmp_path: Path) -> None:
-    web = Production(tmp_path / "web", SETTINGS.replace("{verify_for", "{data: snapshot, verify_for"))
-    assert "not supported" in web.launch(web.image("1")).reasons[0]
-    assert web.changes() == ()
-
-
 def test_new_directories_of_a_launch_that_fails_before_it_gives_them_away_are_removed(
     tmp_path: Path,
 ) -> None:

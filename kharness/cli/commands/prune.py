@@ -12,10 +12,11 @@ from kharness.ops.prune import prune
 @click.option("--keep", type=click.IntRange(min=1), help="How many releases of each stay; default: the host's.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 def command(*, keep: int | None, dry_run: bool) -> None:
-    """Remove images of all but the last few releases.
+    """Remove images, and snapshots of data, of all but the last few releases.
 
     Builds that nothing names any more go, too. What is :latest, :live or :prev stays, so does what a container uses,
-    and other people's images are left alone.
+    and other people's images are left alone. Snapshots of data go after as many releases as 'release: {keep_data: N}'
+    says.
 
     \b
     Examples:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -9,11 +10,21 @@ from pathlib import Path
 
 from kharness.engine.api import NetworkRequest
 from kharness.errors import ConflictError, KharnessError, LaunchError
+from kharness.ops.data import (
+    by_hand,
+    make_directory,
+    prepare_data,
+    put_data_back,
+    refuse_other_data,
+    take_data,
+)
 from kharness.ops.harness import Harness
 from kharness.ops.putback import PutBack
 from kharness.ops.secrets import give_secrets, place_secrets
 from kharness.ops.session import give
-from kharness.ops.volumes import create_volumes
+from kharness.ops.snapshots import retire_data, tidy_data
+from kharness.ops.volumeroot import record_volume_root
+from kharness.ops.volumes import create_volumes, missing_volumes
 from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.launch import LaunchPlan, Subject
@@ -61,19 +72,30 @@ class EngineTarget:
 
     def replace(self, operation: Operation, subject: Subject, plan: LaunchPlan) -> str:
         """Put the old one aside, start the new one and return its id."""
+        make_directory(operation)
         create_volumes(self._harness, map(Path, operation.fresh))
+        if operation.fresh:
+            record_volume_root(self._harness)
+        prepare_data(self._harness, operation)
         place_secrets(self._harness, plan, who=operation.name)
         new = self._create(operation, plan)
-        give(self._harness, subject, new, _writable(operation, plan))
+        give(self._harness, subject, new, _writable(operation.fresh, plan))
         give_secrets(self._harness, subject, plan, new)
         if operation.former is not None:
             self._put_aside(operation, operation.former)
+        take_data(self._harness, operation)
+        if operation.data is not None and operation.data.restore:
+            # Older data may lack what the settings have now.
+            missing = missing_volumes(self._harness, plan.volumes)
+            create_volumes(self._harness, missing)
+            give(self._harness, subject, new, _writable(map(str, missing), plan))
         self._engine.rename(new, operation.container)
         self._engine.start(new)
         return new
 
     def keep(self, operation: Operation) -> tuple[str, ...]:
         """Decide for the new one: the old one is removed."""
+        retire_data(self._harness, operation)
         if operation.former is None:
             return ()
         try:
@@ -85,7 +107,9 @@ class EngineTarget:
 
     def undo(self, operation: Operation, back: PutBack, *, crashed: bool) -> None:
         """Add the steps after which the new one is gone and the old one is what it was."""
-        name, former = operation.container, operation.former
+        name, former, data = operation.container, operation.former, operation.data
+        if data is not None:
+            back.add(partial(tidy_data, self._harness, operation))
         if former is not None:
             short = former.id[:SHORT]
             back.add(
@@ -103,6 +127,12 @@ class EngineTarget:
                 partial(self._name_again, operation, former),
                 failed=f"{name}: the old container may have another name",
                 by_hand=f"docker rename {short} {former.name}",
+            )
+        if data is not None:
+            back.add(
+                partial(put_data_back, self._harness, operation),
+                failed=f"{name}: the data may not be what they were",
+                by_hand=by_hand(operation, data),
             )
         filter_ = f"--filter label={labels.RELEASE}={operation.id}"
         back.add(
@@ -196,6 +226,7 @@ class EngineTarget:
         for new in self._made_by(operation):
             if new.running or new.state == "restarting":
                 raise LaunchError(f"the old container is not started, because the new one, {new.name}, still runs")
+        refuse_other_data(self._harness, operation)
         found = self._former(operation, former)
         if found is None:
             return
@@ -247,8 +278,8 @@ def _strange(found: ContainerFacts, name: str) -> str:
     )
 
 
-def _writable(operation: Operation, plan: LaunchPlan) -> tuple[Path, ...]:
-    fresh = {*operation.fresh}
+def _writable(made: Iterable[str], plan: LaunchPlan) -> tuple[Path, ...]:
+    fresh = {*made}
     sources = (volume.mount.source for volume in plan.volumes if not volume.mount.read_only)
     return tuple(Path(source) for source in sources if source in fresh)
 
