@@ -1,0 +1,79 @@
+"""`kharness volumes`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from kharness.cli.opening import open_here, select
+from kharness.errors import UsageError
+from kharness.ops.harness import Harness
+from kharness.ops.volumelist import volumes_of
+from kharness.ops.volumeroot import accept_volume_root, check_volume_root
+from kharness.plan.volumelist import DirectoryVolumes
+from kharness.report.volumelist import SNAPSHOTS, VOLUMES, snapshot_row, volume_notes, volume_row, volumes_value
+
+WIDE = 10_000
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="For programs: sizes in bytes, times in seconds since the epoch.")
+@click.option("--accept-root", is_flag=True, help="Only take the volume root as it is now for the right one.")
+def command(name: str | None, *, as_json: bool, accept_root: bool) -> None:
+    """Show the volumes of container NAME, or of all, and the snapshots of data.
+
+    What is declared and what a test gets in its place; what is there, whose, how much; what is kept of earlier data.
+
+    \b
+    Examples:
+      kharness volumes filewatchdock
+      kharness volumes --accept-root
+    """
+    harness = open_here()
+    if accept_root:
+        _accept(harness, name)
+        return
+    check_volume_root(harness)
+    chosen = (select(harness, name),) if name else harness.catalog.directories
+    found = [volumes_of(harness, directory) for directory in chosen]
+    if as_json:
+        click.echo(json.dumps([volumes_value(each) for each in found], indent=2))
+        return
+    for each in found:
+        _show(each)
+
+
+def _accept(harness: Harness, name: str | None) -> None:
+    if name:
+        raise UsageError(f"--accept-root is about all containers, and says nothing of {name}")
+    root = accept_volume_root(harness)
+    click.echo(f"the volume root is {root.path}, on the file system {root.filesystem}")
+
+
+def _show(found: DirectoryVolumes) -> None:
+    if not found.volumes and not found.snapshots:
+        click.echo(f"{found.name}: no volumes")
+        return
+    click.echo(f"{found.name}:")
+    _print(VOLUMES, map(volume_row, found.volumes))
+    _print(SNAPSHOTS, map(snapshot_row, found.snapshots))
+    for note in volume_notes(found):
+        click.echo(note)
+
+
+def _print(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    if table.row_count:
+        # Where nobody looks at it nothing is broken into lines.
+        Console(width=None if sys.stdout.isatty() else WIDE, highlight=False).print(table)
