@@ -44,7 +44,19 @@ from tests.soak.victim import KILLED, Place, Steps, run
 PROMOTION = 0.1
 """Seconds that a promotion takes at the most, with the connection to the engine."""
 EVIDENCE = Evidence(session="soak", tests=1)
-SETTINGS = "restart: always\ninit: true\nstop_grace_period: 1s\nrelease: {verify_for: 0s}\n"
+SETTINGS = """\
+restart: always
+init: true
+stop_grace_period: 1s
+release: {verify_for: 0s}
+"""
+WITH_DATA = SETTINGS.replace("release: {", "volumes: [./data:/data]\nrelease: {data: snapshot, ")
+RUNS = """\
+LABEL v=VERSION
+CMD f=/data/history; [ -d /data ] || exec sleep 600; \\
+    [ "$(tail -n 1 $f)" = VERSION ] || echo VERSION >>$f; exec sleep 600
+"""
+"""Each version migrates the data when it starts, once: their history is that of the versions that ran on them."""
 
 
 Connect = Callable[[], Engine]
@@ -72,13 +84,14 @@ def site(found: Engine) -> Iterator[Site]:
 class Soak:
     """One container that is released over and over, from two images in turn."""
 
-    def __init__(self, site: Site, connected: Connect = usual) -> None:
+    def __init__(self, site: Site, connected: Connect = usual, *, data: bool = True) -> None:
         self._site = site
         self._connect = connected
-        self._directory: ContainerDir = site.add("web", SETTINGS, dockerfile="FROM scratch\n")
-        self._images = [site.image(version, f"LABEL v={version}\nCMD sleep 600") for version in ("1", "2")]
+        self._directory: ContainerDir = site.add("web", WITH_DATA if data else SETTINGS, dockerfile="FROM scratch\n")
+        self._images = [site.image(version, RUNS.replace("VERSION", version)) for version in ("1", "2")]
         self._log = site.path / "steps"
-        self.proof = Proof(site, self._directory)
+        versions = {image.id: image.labels["v"] for image in self._images}
+        self.proof = Proof(site, self._directory, versions if data else {})
         self.duration = self._first()
 
     def kill_at(self, place: Place | None, *, recovering: Place | None = None) -> bool:
@@ -131,10 +144,11 @@ class Soak:
         return self._log.read_text().splitlines()
 
     def _first(self) -> float:
-        # Twice: a first launch has nothing to replace, and takes less time.
-        for _ in range(2):
+        # A first launch has nothing to replace, the next few no snapshot that has had its time.
+        for _ in range(4):
             began = time.monotonic()
             assert run(lambda: self._launch(self._wanted(), None)) == 0
+            self.proof.data("the first launches", launched=self.proof.live())
         return time.monotonic() - began
 
     def _wanted(self) -> ImageFacts:
@@ -239,7 +253,8 @@ def main(*, steps: bool, kills: int, daemon: bool, seed: int | None) -> None:
         with private_daemon() as private:
             private.start()
             with site(private.connect()) as place:
-                soak = Soak(place, private.connect)
+                # It has a network of its own, and counts as another host's, whose data nobody here can put back.
+                soak = Soak(place, private.connect, data=False)
                 lost += summary(soak, every_step_of_the_engine(soak, private))
     sys.exit(1 if lost else 0)
 

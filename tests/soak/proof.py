@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from kharness.host.snapshots import Snapshots
 from kharness.ops.recover import recover
 from kharness.ops.targets.engine import WAITING
 from kharness.plan.facts import ContainerFacts, short_id
 from kharness.settings.catalog import ContainerDir
 from tests.ops.site import Site
 
+PATIENCE = 5.0
+"""Seconds that a container may take from its start to its first line."""
+
 
 @dataclass
 class Proof:
-    """Looks at one production container; `lost` has what was not as it must be."""
+    """Looks at one production container and its data; `lost` has what was not as it must be.
+
+    `versions` has the images' own, and is empty where there are no data; `history` the versions that the data must have
+    been migrated by, in order.
+    """
 
     site: Site
     directory: ContainerDir
+    versions: Mapping[str, str]
     seen: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
+    history: list[str] = field(default_factory=list)
 
     def live(self) -> str | None:
         """Return the id of the live image."""
@@ -55,6 +68,7 @@ class Proof:
         last = next(iter(self.site.harness().state.releases(self.directory.name, 1)), None)
         if live == wanted and live != before and (last is None or (last.kind, last.image_id) != ("launch", live)):
             self.lost.append(f"{where}: the ledger's last entry is {last}, and live is {live}")
+        self.data(where, launched=live if live == wanted and live != before else None)
         self.seen["released" if live == wanted else "as before"] += 1
 
     def after_promotion(self, where: str, *, before: str, wanted: str) -> None:
@@ -70,6 +84,30 @@ class Proof:
         if live == wanted and (last.kind, last.image_id) != ("promote", live):
             self.lost.append(f"{where}: the ledger's last entry is {last}, and live is {live}")
         self.seen["promoted" if live == wanted else "not promoted"] += 1
+
+    def data(self, where: str, *, launched: str | None) -> None:
+        """The data are those of before, or what was launched has migrated them, and nobody else has."""
+        if not self.versions:
+            return
+        if launched is not None:
+            self.history.append(self.versions[launched])
+        path = Path(self.site.harness().host.dv) / self.directory.name / "data" / "history"
+        deadline = time.monotonic() + PATIENCE
+        while (found := path.read_text().split() if path.exists() else []) != self.history:
+            if time.monotonic() > deadline:
+                said, wanted = " ".join(found[-4:]), " ".join(self.history[-4:])
+                self.lost.append(f"{where}: the data should have been migrated by {wanted}, and were by {said}")
+                self.history = found
+            time.sleep(0.02)
+        self.left(where)
+
+    def left(self, where: str) -> None:
+        """No more snapshots are there than are kept, and no half ones."""
+        found = Snapshots(Path(self.site.harness().host.dv), self.directory.name)
+        names = [path.name for path in found.place.iterdir()] if found.place.is_dir() else []
+        whole = [each.name for each in found.kept()]
+        if sorted(names) != sorted(whole):
+            self.lost.append(f"{where}: beside the snapshots {', '.join(whole)} there is {', '.join(names)}")
 
     def recover(self) -> None:
         """Recover as the next command would."""

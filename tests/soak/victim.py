@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from kharness.engine.api import Engine
+from kharness.host import snapshots
 from kharness.host.state import State
 from tests.ops.releases import READING
 
 JOURNAL = ("begin", "decide", "end")
 """What changes the state database in a release."""
+DISK = ("rename", "make_copy", "write_text", "remove_tree", "sync_filesystem")
+"""What changes the disk for a snapshot of the data."""
 KILLED = -signal.SIGKILL
 
 
@@ -36,7 +39,7 @@ def die() -> None:
 
 
 class Steps:
-    """Counts the changes that this process makes, to the engine and to the journal, and strikes at one of them.
+    """Counts the changes that this process makes, to engine, journal and snapshots, and strikes at one of them.
 
     The names of the steps go to a file, because who kills itself returns nothing.
     """
@@ -52,9 +55,11 @@ class Steps:
         return cast("Engine", _Counted(engine, self))
 
     def journal(self) -> None:
-        """Count changes to the state database, in this process for good."""
+        """Count changes to the state database and to the data's snapshots, in this process for good."""
         for name in JOURNAL:
             setattr(State, name, self.wrap(name, getattr(State, name)))
+        for name in DISK:
+            setattr(snapshots, name, self.wrap(f"snapshot {name}", getattr(snapshots, name)))
 
     def wrap(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         """Return the call with its two moments."""
