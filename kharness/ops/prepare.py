@@ -15,6 +15,7 @@ from kharness.ops.contents import contents_of
 from kharness.ops.harness import Harness
 from kharness.ops.idmap import id_maps, shares_files
 from kharness.ops.imagefiles import image_files
+from kharness.ops.volumeroot import check_volume_root, make_volume_root
 from kharness.plan.facts import ImageFacts
 from kharness.plan.launch import LaunchPlan, Subject
 from kharness.plan.mounts import VolumePlan
@@ -62,6 +63,9 @@ def prepare(harness: Harness, subject: Subject, *, dry_run: bool = False, fix: b
     if not subject.settings.prepare:
         return ()
     refuse_elsewhere(harness, subject.name)
+    check_volume_root(harness)
+    if not dry_run and any(not entry.volume for entry in subject.settings.prepare):
+        make_volume_root(harness)
     places, new = _places(harness, subject, make=not dry_run)
     mend = f"run 'sudo kharness prep {subject.name}'"
     found = []

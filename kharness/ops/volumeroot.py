@@ -40,6 +40,17 @@ def record_volume_root(harness: Harness) -> None:
         accept_volume_root(harness)
 
 
+def make_volume_root(harness: Harness) -> None:
+    """Make the volume root if it was never used and is not there, and remember it; raises `HostError`."""
+    if harness.engine.facts().local and recorded_root(harness) is None:
+        path = Path(harness.host.dv)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise HostError(f"{path}: the volume root cannot be made: {error.strerror}") from error
+        accept_volume_root(harness)
+
+
 def accept_volume_root(harness: Harness) -> Root:
     """Remember the volume root as it is now, in place of an earlier one. Raises `HostError` where it is not there."""
     path = Path(harness.host.dv)

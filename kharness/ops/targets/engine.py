@@ -19,6 +19,7 @@ from kharness.ops.data import (
     take_data,
 )
 from kharness.ops.harness import Harness
+from kharness.ops.prepare import prepare_launch
 from kharness.ops.putback import PutBack
 from kharness.ops.secrets import give_secrets, place_secrets
 from kharness.ops.session import give
@@ -89,6 +90,7 @@ class EngineTarget:
             missing = missing_volumes(self._harness, plan.volumes)
             create_volumes(self._harness, missing)
             give(self._harness, subject, new, _writable(map(str, missing), plan))
+            prepare_launch(self._harness, subject)
         self._engine.rename(new, operation.container)
         self._engine.start(new)
         return new
