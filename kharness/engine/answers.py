@@ -230,6 +230,8 @@ def _mounts(raw: Mapping[str, Any]) -> tuple[MountFacts, ...]:
             name=entry.get("Name") or "",
         )
         for entry in raw.get("Mounts") or []
+        # Podman's list has their targets alone.
+        if isinstance(entry, Mapping)
     )
 
 

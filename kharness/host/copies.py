@@ -89,9 +89,7 @@ def make_copy(
             copier = _copy_file(real, target, reflink=reflink is not False)
         else:
             _refuse_inside(real, target)
-            copier = _copy_directory(
-                real, target, progress, reflink=reflink, found=found, skip_sockets=skip_sockets
-            )
+            copier = _copy_directory(real, target, progress, reflink=reflink, found=found, skip_sockets=skip_sockets)
     return CopyReport(
         files=copier.files,
         bytes=copier.bytes,

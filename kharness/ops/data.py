@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
 from kharness.errors import KharnessError, LaunchError
 from kharness.host import btrfs
-from kharness.host.removal import mounts_in
+from kharness.host.mountinfo import mounts_below
 from kharness.ops.harness import Harness
+from kharness.ops.inhand import located
 from kharness.ops.snapshots import discarded_text, snapshots_of, store_of, what_ran
 from kharness.ops.volumeroot import check_volume_root
 from kharness.plan import labels
@@ -22,8 +23,8 @@ from kharness.plan.facts import ContainerFacts
 from kharness.plan.launch import LaunchPlan, Subject
 from kharness.plan.operation import Data, Operation
 from kharness.plan.runspec import Mount, MountKind
+from kharness.plan.sizes import size_text
 from kharness.plan.snapshots import Snapshot, Use, refusals_to_snapshot
-from kharness.report.amounts import size_text
 
 
 def refusals_of_data(harness: Harness, subject: Subject, plan: LaunchPlan, *, restore: str = "") -> tuple[str, ...]:
@@ -38,7 +39,7 @@ def refusals_of_data(harness: Harness, subject: Subject, plan: LaunchPlan, *, re
         map(_resolved, plan.spec.mounts),
         directory=str(directory),
         local=local,
-        mounted=map(str, mounts_in(directory)) if local else (),
+        mounted=(str(mounted.place) for mounted in mounts_below(directory)) if local else (),
         others=_writers(harness, subject.name) if local else (),
     )
 
@@ -54,7 +55,7 @@ def plan_data(harness: Harness, subject: Subject, *, restore: str = "") -> Data 
     found = snapshots_of(harness, subject.name)
     if restore or found.exists():
         estimate = found.estimate(of=restore or None)
-        if estimate.strategy == "copy":
+        if estimate.strategy == "real":
             when = "of a snapshot, before" if restore else "of data, while"
             harness.report(subject.name, f"copying {size_text(estimate.bytes)} {when} production is stopped")
     last = next(iter(harness.state.releases(subject.name, 1)), None)
@@ -162,18 +163,10 @@ def _resolved(mount: Mount) -> Mount:
 
 
 def _writers(harness: Harness, name: str) -> Iterator[Use]:
-    for each in harness.engine.containers():
-        if (each.labels.get(labels.ROLE), each.labels.get(labels.NAME)) == (labels.ROLE_PRODUCTION, name):
+    own = (labels.ROLE_PRODUCTION, name)
+    for each in located(harness.engine, harness.engine.containers()):
+        if (each.labels.get(labels.ROLE), each.labels.get(labels.NAME)) == own:
             continue
-        for mount in _mounts(harness, each):
-            if mount.get("RW", True) and mount.get("Type") == "bind" and mount.get("Source"):
-                yield Use(each.name, os.path.realpath(str(mount["Source"])))
-
-
-def _mounts(harness: Harness, each: ContainerFacts) -> list[Mapping[str, object]]:
-    said = each.raw.get("Mounts") or []
-    if not all(isinstance(mount, Mapping) for mount in said):
-        # Podman's list has their targets alone.
-        inspected = harness.engine.container(each.id)
-        said = inspected.raw.get("Mounts") or [] if inspected else []
-    return list(said)
+        for mount in each.mounts:
+            if mount.writable and mount.kind == MountKind.BIND and mount.source:
+                yield Use(each.name, mount.source)

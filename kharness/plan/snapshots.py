@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from kharness.plan.mounters import meets
 from kharness.plan.runspec import Mount, MountKind
 
 KEY = "release: {data: snapshot}"
@@ -40,7 +41,7 @@ class Snapshot:
 
     `id` is the operation's, `image` what it launched, `previous` what ran until then, `after` the number of the
     ledger's last entry before it, `at` when it began, in seconds since the epoch. `strategy` is btrfs (a snapshot),
-    reflink or copy, or moved: the directory itself, put aside. `writes` is what was discarded, None where that is not
+    reflink or real, or moved: the directory itself, put aside. `writes` is what was discarded, None where that is not
     known.
     """
 
@@ -49,7 +50,7 @@ class Snapshot:
     image: str
     previous: str | None
     after: int
-    strategy: str = "copy"
+    strategy: str = "real"
     discarded: bool = False
     writes: Writes | None = None
 
@@ -90,7 +91,7 @@ def refusals_to_snapshot(
         what = "is a mount point" if place == directory else f"has something mounted in it, at {place}"
         reasons.append(f"'{KEY}': {directory} {what}, and could not be renamed as a whole; {OTHERWISE}")
     for use in others:
-        if _meets(use.source, directory):
+        if meets(use.source, directory):
             writes = f"the container {use.container} can write to {use.source}"
             reasons.append(f"'{KEY}': {writes}, and what it writes would be put back as well; {OTHERWISE}")
     return tuple(reasons)
@@ -104,11 +105,6 @@ def _uncovered(mounts: Iterable[Mount], directory: str) -> Iterable[str]:
             yield f"{mount.target} is {mount.source}, outside of {directory}, and would not be put back"
         elif mount.kind is MountKind.VOLUME:
             yield f"{mount.target} is the named volume {mount.source}, and would not be put back"
-
-
-def _meets(source: str, directory: str) -> bool:
-    one, other = PurePosixPath(source), PurePosixPath(directory)
-    return one.is_relative_to(other) or other.is_relative_to(one)
 
 
 def snapshot_to_restore(image: str, launches: Sequence[Launched], snapshots: Iterable[Snapshot]) -> Snapshot | None:

@@ -1,23 +1,11 @@
-"""Sizes, times and what was written, as text for people."""
+"""Times and what was written, as text for people."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from kharness.plan.sizes import size_text
 from kharness.plan.snapshots import Writes
-
-_STEP = 1000
-
-
-def size_text(number: float) -> str:
-    """Return bytes as `12.4 kB`."""
-    if number < _STEP:
-        return f"{number:.0f} bytes"
-    for unit in ("kB", "MB", "GB"):
-        number /= _STEP
-        if number < _STEP:
-            return f"{number:.1f} {unit}"
-    return f"{number / _STEP:.1f} TB"
 
 
 def time_text(at: float) -> str:

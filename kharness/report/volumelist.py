@@ -7,8 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from kharness.plan.facts import short_id
+from kharness.plan.sizes import size_text
 from kharness.plan.volumelist import DeclaredVolume, DirectoryVolumes, Kept
-from kharness.report.amounts import size_text, time_text, writes_text
+from kharness.report.amounts import time_text, writes_text
 
 VOLUMES = ("target", "source", "mode", "in a test", "owner", "size", "entries")
 SNAPSHOTS = ("snapshot", "taken", "how", "size", "before the launch of", "in place of")

@@ -7,7 +7,7 @@ from typing import Any
 
 from kharness.engine.convert import create_body, restart_body
 from kharness.plan.facts import Change, ContainerFacts, HealthFacts, ImageFacts, MountFacts, PortRef, PublishedPort
-from kharness.plan.runspec import Attachment, Mount, MountKind, RunSpec
+from kharness.plan.runspec import Attachment, MountKind, RunSpec
 
 EXIT = "fake.exit"
 """The exit status with which a container ends as soon as it is started."""
@@ -118,7 +118,6 @@ class FakeContainer:
             "Image": self.image.id,
             "Config": body,
             "HostConfig": host,
-            "Mounts": [_mounted(mount) for mount in self.spec.mounts],
             "State": {"Status": self.state, "ExitCode": self.exit_code, "Running": self.running},
         }
 
@@ -133,7 +132,3 @@ def published(spec: RunSpec, *, free: int) -> tuple[PublishedPort, ...]:
         )
         for number, port in enumerate(spec.publish)
     )
-
-
-def _mounted(mount: Mount) -> dict[str, Any]:
-    return {"Type": mount.kind.value, "Source": mount.source, "RW": not mount.read_only}

@@ -42,7 +42,7 @@ def found(request: pytest.FixtureRequest, tmp_path: Path) -> Snapshots:
 def ways(found: Snapshots) -> str:
     if btrfs.is_subvolume(found.directory):
         return "btrfs"
-    return "reflink" if btrfs.is_subvolume(found.directory.parent) else "copy"
+    return "reflink" if btrfs.is_subvolume(found.directory.parent) else "real"
 
 
 def test_a_snapshot_is_the_directory_and_what_is_put_back_is_it_again(found: Snapshots) -> None:

@@ -106,9 +106,10 @@ def test_what_cannot_be_read_is_told(world: World, directory: Path, monkeypatch:
     def refuse(path: Path) -> bytes:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
-    with pytest.raises(HostError, match="cannot be read: Permission denied"):
-        digest(world)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", refuse)
+        with pytest.raises(HostError, match="cannot be read: Permission denied"):
+            digest(world)
     assert directory.is_dir()
 
 

@@ -18,6 +18,7 @@ SETTINGS = """\
       - {type: bind, source: ./shared, target: /shared, test: same}
       - {type: tmpfs, target: /scratch}
       - /anonymous
+    test: {same: [/shared]}
 """
 
 
