@@ -158,7 +158,7 @@ def test_a_way_back_takes_the_data_along_and_is_undone_with_them(site: Site, dir
 
 def cheapest(site: Site) -> str:
     shown = subprocess.run(["stat", "-f", "-c", "%T", str(site.path / "dv")], capture_output=True, check=True)
-    return {b"btrfs": "btrfs", b"xfs": "reflink"}.get(shown.stdout.strip(), "copy")
+    return {b"btrfs": "btrfs", b"xfs": "reflink"}.get(shown.stdout.strip(), "real")
 
 
 def back(site: Site, directory: ContainerDir, *, with_data: bool, reasons: tuple[str, ...] = ()) -> Released:
