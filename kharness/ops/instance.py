@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kharness.engine.api import Engine
 from kharness.errors import ContainerMissingError, HostError, UsageError
+from kharness.ops.instancefacts import InstanceFacts
 from kharness.ops.readiness import wait_ready
 from kharness.ops.testvolume import TestVolume
 from kharness.plan.facts import Change, ContainerFacts, ExecResult, ImageFacts, PortRef
@@ -19,35 +18,6 @@ from kharness.plan.runspec import RunSpec
 
 INIT, INIT_HOME = "/sbin/docker-init", "/sbin"
 """What an engine adds to a container with `init`, and where."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstanceFacts:
-    """What a process must know to work with an instance that another one launched. Plain values: it travels as JSON."""
-
-    name: str
-    container: str
-    id: str
-    image: str
-    mode: str
-    address: str = ""
-    ports: tuple[str, ...] = ()
-    published: Mapping[str, int] = field(default_factory=dict)
-    volumes: Mapping[str, str] = field(default_factory=dict)
-    notes: Mapping[str, str] = field(default_factory=dict)
-    line: str = ""
-    ready_after: float = 0.0
-
-    def to_json(self) -> str:
-        """Return the JSON text."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> InstanceFacts:
-        """Read what `to_json` wrote."""
-        values = json.loads(text)
-        values["ports"] = tuple(values["ports"])
-        return cls(**values)
 
 
 class Instance:

@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 
-from kharness.errors import HostError, KharnessError, LaunchError, UsageError
+from kharness.errors import KharnessError, LaunchError, UsageError
+from kharness.ops.giving import give_new_directories
 from kharness.ops.harness import Harness
-from kharness.ops.idmap import give_to_root, id_maps
-from kharness.ops.instance import Instance, InstanceFacts
+from kharness.ops.instance import Instance
+from kharness.ops.instancefacts import InstanceFacts, instance_facts
 from kharness.ops.isolation import refuse_writable_reals
 from kharness.ops.networks import create_test_network, named_destinations, remove_test_network
 from kharness.ops.prepare import prepare_instance
 from kharness.ops.readiness import wait_ready
-from kharness.ops.scratch import Owned, make_scratch, remember_scratch, remove_scratch, with_originals
+from kharness.ops.scratch import Made, Owned, make_scratch, remember_scratch, remove_scratch, with_originals
 from kharness.ops.secrets import give_secrets, place_secrets
 from kharness.ops.subject import needed_subjects
 from kharness.ops.volumeroot import check_volume_root, uses_volume_root
 from kharness.ops.volumes import refuse_real_mounts
 from kharness.ops.witness import Witness
 from kharness.plan import labels
-from kharness.plan.dockerline import docker_line
-from kharness.plan.facts import ContainerFacts
 from kharness.plan.hints import volume_hints
 from kharness.plan.launch import LaunchPlan, Subject, TestPlace, plan_test_launch
 from kharness.plan.modes import Mode
 from kharness.plan.mounts import Scratch
-from kharness.plan.readiness import exposed_ports, plan_test_readiness
-from kharness.plan.runspec import MountKind
+from kharness.plan.readiness import plan_test_readiness
 from kharness.plan.secrets import redact
-from kharness.plan.users import resolve_user
 from kharness.settings.model import Settings
-from kharness.settings.overlay import for_test
 
 
 class _Made:
@@ -241,6 +235,25 @@ class TestSession:
                 "reached by published ports, which need a network with a way out: say 'test: {egress: true}'"
             )
         plan = self.plan(subject, name=name, network=network, aliases=aliases, publish=publish)
+        scratch = self._make_volumes(subject, plan, made, name=name)
+        place_secrets(self.harness, plan, who=subject.name)
+        prepared = prepare_instance(self.harness, subject, plan)
+        with made.creating:
+            self._refuse_when_closed()
+            # By its name, because the engine's answer may get lost.
+            made.stack.callback(self._remove_container, name)
+            container = engine.create(plan.spec)
+        give_new_directories(self.harness, subject, container, plan, but=prepared)
+        give_secrets(self.harness, subject, plan, container)
+        self._refuse_unsafe(container, plan)
+        notes = remember_scratch(scratch)
+        took = self._start(subject, container, plan, ready_timeout=ready_timeout)
+        found = engine.container(container)
+        if found is None:
+            raise KharnessError(f"{name}: the container vanished")
+        return instance_facts(subject, plan, found, mode=self.mode, ready_after=took, notes=notes)
+
+    def _make_volumes(self, subject: Subject, plan: LaunchPlan, made: _Made, *, name: str) -> Made:
         if self.mode is Mode.PROD_READY and uses_volume_root(self.harness, plan.volumes):
             check_volume_root(self.harness)
         refuse_real_mounts(self.harness, plan.volumes, mode=self.mode)
@@ -260,17 +273,10 @@ class TestSession:
         if self._witness is not None and scratch.stopped:
             # That one was started anew is the session's own doing.
             self._witness.begin(scratch.stopped)
-        place_secrets(self.harness, plan, who=subject.name)
-        prepared = prepare_instance(self.harness, subject, plan)
-        with made.creating:
-            self._refuse_when_closed()
-            # By its name, because the engine's answer may get lost.
-            made.stack.callback(self._remove_container, name)
-            container = engine.create(plan.spec)
-        give_new_directories(self.harness, subject, container, plan, but=prepared)
-        give_secrets(self.harness, subject, plan, container)
-        self._refuse_unsafe(container, plan)
-        notes = remember_scratch(scratch)
+        return scratch
+
+    def _start(self, subject: Subject, container: str, plan: LaunchPlan, *, ready_timeout: float | None) -> float:
+        engine = self.harness.engine
         try:
             engine.start(container)
         except LaunchError as error:
@@ -278,15 +284,11 @@ class TestSession:
         self._refuse_unsafe(container, plan)
         timeout = ready_timeout or self.harness.host.ready_timeout
         try:
-            took = wait_ready(engine, container, plan.ready, spec=plan.spec, timeout=timeout)
+            return wait_ready(engine, container, plan.ready, spec=plan.spec, timeout=timeout)
         except LaunchError as error:
             advice = (f"    hint: {hint}" for hint in volume_hints(plan.volumes, mode=self.mode))
             # Its last log lines may have all that it was given, and so would the error that this one came from.
             raise LaunchError(redact("\n".join((str(error), *advice)), subject.hidden)) from None
-        found = engine.container(container)
-        if found is None:
-            raise KharnessError(f"{name}: the container vanished")
-        return instance_facts(subject, plan, found, mode=self.mode, ready_after=took, notes=notes)
 
     def _refuse_unsafe(self, container: str, plan: LaunchPlan) -> None:
         # As it is created, before anything of it runs; and as it runs, when the kernel tells more than the engine.
@@ -298,79 +300,3 @@ class TestSession:
         found = self.harness.engine.container(name)
         if found is not None and found.labels.get(labels.SESSION) == self.id:
             self.harness.engine.remove(found.id, force=True, volumes=True)
-
-
-def give_new_directories(
-    harness: Harness, subject: Subject, container: str, plan: LaunchPlan, *, but: frozenset[str] = frozenset()
-) -> None:
-    """Let the container's user own the empty directories that have no original to take an owner from."""
-    made = [
-        Path(volume.mount.source or "")
-        for volume in plan.volumes
-        if volume.scratch
-        and volume.mount.source not in but
-        and volume.mount.kind is MountKind.BIND
-        and not Path(volume.real or "").exists()
-    ]
-    shown = [Path(volume.mount.source or "") for volume in plan.volumes if volume.mount.read_only]
-    give_to_root(harness, [directory for directory in made if directory in shown])
-    give(harness, subject, container, tuple(directory for directory in made if directory not in shown))
-
-
-def give(harness: Harness, subject: Subject, container: str, directories: tuple[Path, ...]) -> None:
-    """Let the user that the container runs as own these directories; without root that is left as it is."""
-    if not directories or os.geteuid() != 0:
-        return
-    user = subject.settings.user or subject.image.user
-    passwd, group = (_read(harness, container, path) for path in ("/etc/passwd", "/etc/group"))
-    owner = resolve_user(user, passwd=passwd, group=group)
-    owner = owner and id_maps(harness).to_host(owner)
-    if owner and owner != (0, 0):
-        for directory in directories:
-            try:
-                os.chown(directory, *owner)
-            except OSError as error:
-                raise HostError(f"{directory}: cannot be given to {user}: {error.strerror}") from error
-
-
-def _read(harness: Harness, container: str, path: str) -> str:
-    try:
-        return harness.engine.read_file(container, path).decode(errors="replace")
-    except KharnessError:
-        return ""
-
-
-def instance_facts(
-    subject: Subject,
-    plan: LaunchPlan,
-    found: ContainerFacts,
-    *,
-    mode: Mode,
-    ready_after: float = 0.0,
-    notes: Mapping[str, str] | None = None,
-) -> InstanceFacts:
-    """Put together what tests must know of a running container; `notes` say how its volumes were at the launch."""
-    volumes: dict[str, str] = {}
-    mounted = {mount.target: mount.source for mount in found.mounts}
-    said_volumes = subject.settings.volumes if mode is Mode.IN_PROD else for_test(subject.settings).volumes
-    for said, volume in zip(said_volumes, plan.volumes, strict=True):
-        bind = volume.mount.kind is MountKind.BIND
-        source = volume.mount.source if bind else mounted.get(volume.mount.target)
-        if source:
-            volumes[volume.mount.target] = source
-            if said.source:
-                volumes[said.source.removeprefix("./")] = source
-    return InstanceFacts(
-        name=subject.name,
-        container=found.name,
-        id=found.id,
-        image=found.image_id,
-        mode=mode.value,
-        address=next((address for address in found.addresses.values() if address), ""),
-        ports=tuple(str(port) for port in exposed_ports(subject.settings, subject.image)),
-        published={str(port.port): port.host_port for port in found.published} if plan.spec.publish else {},
-        volumes=volumes,
-        notes=notes or {},
-        line=docker_line(plan.spec, hide=frozenset(subject.env)),
-        ready_after=ready_after,
-    )

@@ -14,8 +14,8 @@ from kharness.host.daemons import DaemonPool
 from kharness.ops.build import Built, bases_of, build
 from kharness.ops.harness import Harness
 from kharness.ops.inputs import Inputs, inputs_of
-from kharness.ops.instance import InstanceFacts
-from kharness.ops.session import TestSession, instance_facts
+from kharness.ops.instancefacts import InstanceFacts, instance_facts
+from kharness.ops.session import TestSession
 from kharness.ops.subject import instance_subject, production_subject
 from kharness.plan.launch import plan_production_launch
 from kharness.plan.modes import Mode

@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from kharness.ops.instance import Instance, InstanceFacts
+from kharness.ops.instance import Instance
+from kharness.ops.instancefacts import InstanceFacts
 from kharness.plan.readiness import ByRunning
 from kharness.plan.runspec import RunSpec
 from kharness.plugin.bundle import bundle, complete

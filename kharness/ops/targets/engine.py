@@ -18,11 +18,11 @@ from kharness.ops.data import (
     refuse_other_data,
     take_data,
 )
+from kharness.ops.giving import give
 from kharness.ops.harness import Harness
 from kharness.ops.prepare import prepare_launch
 from kharness.ops.putback import PutBack
 from kharness.ops.secrets import give_secrets, place_secrets
-from kharness.ops.session import give
 from kharness.ops.snapshots import retire_data, tidy_data
 from kharness.ops.volumeroot import record_volume_root
 from kharness.ops.volumes import create_volumes, missing_volumes
