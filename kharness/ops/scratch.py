@@ -6,11 +6,11 @@ import os
 import stat
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from kharness.errors import UsageError
+from kharness.errors import HostError, UsageError
 from kharness.host.baseline import Baseline
 from kharness.host.copies import make_copy, make_empty, make_tree, remove_tree
 from kharness.host.overlay import UPPER, mount_overlay, unmount_overlays, why_no_overlay
@@ -67,12 +67,21 @@ class _Copy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeVolume:
-    """An instance's own volume: where it is, and what lies under it and takes what is written, if it is an overlay."""
+    """An instance's own volume: where it is, of what it is a copy, and where an overlay keeps what is written.
+
+    `note` is the file that says how it looked when the instance was launched.
+    """
 
     path: Path
     note: Path
-    """The file that says how it looked when the instance was launched."""
-    overlay: tuple[Path, Path] | None = None
+    real: Path | None
+    store: Path
+
+    @property
+    def overlay(self) -> tuple[Path, Path] | None:
+        """The lower and the upper directory, if it is an overlay."""
+        upper = self.store / UPPER
+        return (self.real, upper) if self.real is not None and upper.is_dir() else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,18 +108,16 @@ def make_scratch(harness: Harness, plans: tuple[VolumePlan, ...], owned: Owned, 
             continue
         named = plan.mount.kind is MountKind.VOLUME
         target = _make_named(harness, plan, owned, stack) if named else _place(harness, plan)
-        made = MadeVolume(path=target, note=owned.directory / f"{index}.launched")
         real = _real(harness, plan)
+        store = owned.directory / f"{index}.overlay"
         if real is not None and plan.action is VolumeAction.COPY:
-            copy = _prepare(harness, plan, real, target, owned, index=index)
-            copies.append(copy)
-            overlay = copy.strategy is CopyStrategy.OVERLAY
-            made = replace(made, overlay=(copy.real, copy.store / UPPER) if overlay else None)
+            copies.append(_prepare(harness, plan, real, target, store, kept=owned.kept))
         elif real is not None or not named:
             # A fresh named volume is filled from the image when it is mounted, exactly as production's was.
             _make(plan, real, target)
         if harness.engine.facts().local:
-            volumes.append(made)
+            note = owned.directory / f"{index}.launched"
+            volumes.append(MadeVolume(path=target, note=note, real=real and real.resolve(), store=store))
     stopped = _copy_all(harness, copies, owned, stack) if copies else {}
     for found in nested(plans):
         if found.outer.scratch and found.outer.mount.kind is MountKind.BIND:
@@ -220,7 +227,7 @@ def _make_place(outer: Path, point: PurePosixPath, *, file: bool) -> None:
         steps[-1].touch()
 
 
-def _prepare(harness: Harness, plan: VolumePlan, real: Path, target: Path, owned: Owned, *, index: int) -> _Copy:
+def _prepare(harness: Harness, plan: VolumePlan, real: Path, target: Path, store: Path, *, kept: bool) -> _Copy:
     with looking(real):
         file, place = real.is_file(), real.resolve(strict=True)
         why_not_shared = why_no_reflink(place, target.parent)
@@ -231,7 +238,7 @@ def _prepare(harness: Harness, plan: VolumePlan, real: Path, target: Path, owned
         reflink=why_not_shared,
         overlay="it is a single file" if file else _why_no_overlay(harness),
         users=tuple(user.name for user in users),
-        kept=owned.kept,
+        kept=kept,
     )
     strategy = choose_strategy(case)
     found = None if file or strategy is CopyStrategy.OVERLAY else survey(place)
@@ -242,7 +249,7 @@ def _prepare(harness: Harness, plan: VolumePlan, real: Path, target: Path, owned
         plan=plan,
         real=place,
         target=target,
-        store=owned.directory / f"{index}.overlay",
+        store=store,
         strategy=strategy,
         found=found,
         writers=running_mounters(harness, place, writable=True),
@@ -278,11 +285,19 @@ def _copy_all(harness: Harness, copies: Iterable[_Copy], owned: Owned, stack: Ex
 def _copy(harness: Harness, copy: _Copy, owned: Owned, stack: ExitStack) -> str:
     source = copy.plan.real
     if copy.strategy is CopyStrategy.OVERLAY:
-        with looking(copy.target):
-            copy.target.mkdir(mode=0o755, exist_ok=True)
-        mount_overlay(copy.real, copy.target, copy.store)
         stack.callback(unmount_overlays, copy.target)
-        return f"{source}: an overlay takes what the test writes"
+        try:
+            with looking(copy.target):
+                copy.target.mkdir(mode=0o755, exist_ok=True)
+            mount_overlay(copy.real, copy.target, copy.store)
+        except HostError as error:
+            # Not every file system can lie under an overlay, or take what is written to one.
+            if copy.plan.strategy is CopyStrategy.OVERLAY:
+                raise
+            remove_tree(copy.store)
+            harness.report(owned.name, str(error))
+        else:
+            return f"{source}: an overlay takes what the test writes"
     report = make_copy(
         copy.real,
         copy.target,

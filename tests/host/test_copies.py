@@ -4,6 +4,7 @@ import os
 import socket
 import stat
 import struct
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from kharness.errors import HostError
 from kharness.host import survey
 from kharness.host.copies import CopyReport, make_copy, make_empty, make_tree, remove_tree
+from kharness.host.overlay import mount_overlay
 from tests.host.trees import grow, picture
 
 
@@ -300,3 +302,14 @@ def test_a_tree_in_use_is_copied_as_far_as_it_holds_still(source: Path, target: 
         writer.join()
     for number in range(5):
         assert len(list((target / str(number)).glob("stays-*"))) == 300
+
+
+@pytest.mark.usefixtures("as_root")
+def test_a_file_system_that_cannot_be_written_is_told_and_holds_nothing(source: Path, small_disk: Path) -> None:
+    (source / "file").write_text("x")
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with pytest.raises(HostError, match=r"cannot be copied: .*Read-only file system"):
+        copied(source, small_disk / "inner" / "copy")
+    with pytest.raises(HostError, match=r"an overlay over .* cannot be made: .*Read-only file system"):
+        mount_overlay(source, small_disk, small_disk / "store")
+    assert list(small_disk.iterdir()) == []

@@ -74,6 +74,23 @@ def test_the_way_is_said(world: World, image: ImageFacts, data: Path, strategy: 
     assert mounts_below(world.path) == ()
 
 
+@pytest.mark.usefixtures("as_root", "data")
+def test_where_no_overlay_can_be_mounted_the_copy_is_a_real_one(
+    world: World, image: ImageFacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_lower: Path, _target: Path, store: Path) -> None:
+        (store / "upper").mkdir(parents=True)
+        raise HostError("the kernel does not want to")
+
+    monkeypatch.setattr(scratch, "mount_overlay", fail)
+    assert copied(world, image, DATA % "auto") == "of customers"
+    assert "web: the kernel does not want to" in world.told
+    assert any("by a real copy" in line for line in world.told)
+    with pytest.raises(HostError, match="the kernel does not want to"):
+        copied(world, image, DATA % "overlay")
+    assert rest(world) == []
+
+
 def test_nothing_is_laid_over_what_somebody_writes_to(world: World, image: ImageFacts, data: Path) -> None:
     running(world, data)
     with pytest.raises(UsageError, match="'overlay' cannot be had: web runs and mounts the original"):
