@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kharness.errors import KharnessError
+from kharness.host.survey import why_no_reflink
 from kharness.ops.finding import Finding
 from kharness.ops.harness import Harness
 from kharness.ops.idmap import mapping_findings
+from kharness.ops.scratch import why_not_overlaid
 from kharness.ops.volumeroot import ACCEPT, root_changed
 from kharness.plan.facts import short_id
 from kharness.settings.model import Settings
@@ -45,12 +47,27 @@ def _host(harness: Harness) -> Iterator[Finding]:
             yield Finding(what, changed, good=False, mend=f"mount the disk, or '{ACCEPT}'")
             continue
         yield Finding(what, f"{path}{'' if path.exists() else ' (made when it is needed)'}", good=writable, mend=mend)
+    yield from _copies(harness)
     for path in harness.host.source_paths:
         mend = "" if path.is_dir() else f"mkdir {path}"
         yield Finding("source path", str(path), good=path.is_dir(), mend=mend)
     if not harness.host.source_paths:
         mend = "[tool.kharness] source_paths in pyproject.toml, or KTOOLS_D_SRC_DIR"
         yield Finding("source path", "none is set", good=False, mend=mend)
+
+
+def _copies(harness: Harness) -> Iterator[Finding]:
+    root = Path(harness.host.dv)
+    if not harness.engine.facts().local or not os.access(root, os.R_OK | os.X_OK):
+        return
+    no_reflink, no_overlay = why_no_reflink(root, _existing(harness.state_dir)), why_not_overlaid(harness)
+    if not no_reflink:
+        said = "of volumes share their originals' blocks (reflink)"
+    elif not no_overlay:
+        said = "of volumes are overlays while nobody mounts the original, else made byte by byte"
+    else:
+        said = f"of volumes are made byte by byte ({no_overlay})"
+    yield Finding("test copies", said)
 
 
 def _journal(harness: Harness) -> Iterator[Finding]:

@@ -148,6 +148,13 @@ def remove_scratch(directory: Path) -> None:
     remove_if_empty(directory.parent)
 
 
+def why_not_overlaid(harness: Harness) -> str:
+    """Return why no copy can be an overlay on this host, empty where one can."""
+    if not harness.engine.facts().shares_mounts:
+        return "the engine does not see what is mounted here"
+    return why_no_overlay()
+
+
 def with_originals(text: str, plans: Iterable[VolumePlan]) -> str:
     """Return an error's text with the directories that people know in place of an instance's own."""
     for plan in plans:
@@ -236,7 +243,7 @@ def _prepare(harness: Harness, plan: VolumePlan, real: Path, target: Path, store
         target=plan.mount.target,
         asked=plan.strategy,
         reflink=why_not_shared,
-        overlay="it is a single file" if file else _why_no_overlay(harness),
+        overlay="it is a single file" if file else why_not_overlaid(harness),
         users=tuple(user.name for user in users),
         kept=kept,
     )
@@ -254,12 +261,6 @@ def _prepare(harness: Harness, plan: VolumePlan, real: Path, target: Path, store
         found=found,
         writers=running_mounters(harness, place, writable=True),
     )
-
-
-def _why_no_overlay(harness: Harness) -> str:
-    if not harness.engine.facts().shares_mounts:
-        return "the engine does not see what is mounted here"
-    return why_no_overlay()
 
 
 def _copy_all(harness: Harness, copies: Iterable[_Copy], owned: Owned, stack: ExitStack) -> dict[str, str]:
