@@ -9,6 +9,7 @@ It takes a container of its own, and removes what it made. Exit status 1: someth
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import secrets
@@ -171,20 +172,24 @@ class Soak:
         return replace(self._site, engine=steps.engine(self._connect()))
 
 
-def every_step(soak: Soak) -> int:
-    """Kill a release at each of its steps, and where it stands half way its recovery at each of its own."""
+def every_step(soak: Soak, *, every: int, first: int) -> int:
+    """Kill a release at each of its steps, and where it stands half way its recovery at each of its own.
+
+    With `every` above 1 only at each so many-th, beginning with the `first`.
+    """
     soak.kill_at(None)
-    names = soak.steps()
+    names, done = soak.steps(), 0
     click.echo(f"a release has {len(names)} steps: {', '.join(names)}")
-    for number in range(len(names)):
-        for when in ("before", "after"):
-            assert soak.kill_at(Place(number, when)), f"{when} step {number} nobody was killed"
-    half, number = Place(names.index("decide"), "before"), 0
-    while soak.kill_at(half, recovering=Place(number, "before")):
-        soak.kill_at(half, recovering=Place(number, "after"))
-        number += 1
-    click.echo(f"its recovery from there has {number}")
-    return 2 * len(names) + 2 * number
+    for place in [Place(number, when) for number in range(len(names)) for when in ("before", "after")][first::every]:
+        assert soak.kill_at(place), f"{place.when} step {place.number} nobody was killed"
+        done += 1
+    half = Place(names.index("decide"), "before")
+    for number in itertools.count(first, every):
+        place = Place(number // 2, "after" if number % 2 else "before")
+        if not soak.kill_at(half, recovering=place):
+            break
+        done += 1
+    return done
 
 
 def random_moments(soak: Soak, kills: int, chance: random.Random) -> int:
@@ -236,10 +241,11 @@ def summary(soak: Soak, kills: int) -> int:
 
 @click.command()
 @click.option("--steps", is_flag=True, help="Kill at every step.")
+@click.option("--every", default=1, help="With --steps: only at each so many-th step.")
 @click.option("--kills", default=0, help="Kill so often at random moments.")
 @click.option("--daemon", is_flag=True, help="Kill an engine, a private one, at every step.")
 @click.option("--seed", default=None, type=int, help="Choose the same moments again.")
-def main(*, steps: bool, kills: int, daemon: bool, seed: int | None) -> None:
+def main(*, steps: bool, every: int, kills: int, daemon: bool, seed: int | None) -> None:
     """Kill releases of a container, and look whether production was ever lost."""
     lost = 0
     if steps or kills:
@@ -247,7 +253,7 @@ def main(*, steps: bool, kills: int, daemon: bool, seed: int | None) -> None:
         with site(usual()) as place:
             soak = Soak(place)
             click.echo(f"a release takes {soak.duration:.2f} s; seed {seed}")
-            done = every_step(soak) if steps else 0
+            done = every_step(soak, every=every, first=seed % every) if steps else 0
             lost += summary(soak, done + random_moments(soak, kills, random.Random(seed)))
     if daemon:
         with private_daemon() as private:
