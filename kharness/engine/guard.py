@@ -1,21 +1,23 @@
-"""A process that brings containers back to life when the one that stopped them dies.
+"""A process that brings containers back to life when the one that stopped them dies, or is stopped itself.
 
 Nobody can clean up after SIGKILL but somebody else. The guard waits for the end of a pipe, which the kernel closes
-however its owner ends; unless it has been told that all is well, it sends the requests that undo the freeze.
+however its owner ends, and no longer than it was told; unless it hears that all is well, it sends the requests that
+undo the freeze.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 
 _UNIX = "unix://"
 _SCRIPT = """
-import socket, sys
-if not sys.stdin.buffer.read(1):
-    for path in sys.argv[2:]:
+import select, socket, sys
+heard = select.select([sys.stdin], [], [], float(sys.argv[2]))[0]
+if not (heard and sys.stdin.buffer.read(1)):
+    for path in sys.argv[3:]:
         with socket.socket(socket.AF_UNIX) as engine:
             engine.connect(sys.argv[1])
             engine.sendall(f"POST {path} HTTP/1.0\\r\\nHost: engine\\r\\nContent-Length: 0\\r\\n\\r\\n".encode())
@@ -23,28 +25,39 @@ if not sys.stdin.buffer.read(1):
 """
 
 
-@contextmanager
-def guarded(endpoint: str, requests: Iterable[str]) -> Iterator[None]:
-    """Have these paths posted to a local engine if this process dies inside the block.
+class Guard:
+    """Has paths posted to a local engine unless `dismiss` is called, within so many `seconds`, by a living process.
 
     For an engine that is not behind a unix socket nothing is done: what needs a guard is for local engines only.
     """
-    if not endpoint.startswith(_UNIX):
-        yield
-        return
-    # In a session of its own, so that Ctrl-C does not reach it; without site packages, so that it starts at once.
-    guard = subprocess.Popen(  # noqa: S603 - this module's own text
-        [sys.executable, "-I", "-S", "-c", _SCRIPT, endpoint.removeprefix(_UNIX), *requests],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            guard.communicate(b".")
+
+    def __init__(self, endpoint: str, requests: Iterable[str], *, seconds: float) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        if endpoint.startswith(_UNIX):
+            # In a session of its own, so that Ctrl-C and Ctrl-Z do not reach it; without site packages, so that it
+            # starts at once.
+            socket = endpoint.removeprefix(_UNIX)
+            self._process = subprocess.Popen(  # noqa: S603 - this module's own text
+                [sys.executable, "-I", "-S", "-c", _SCRIPT, socket, str(seconds), *requests],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def dismiss(self) -> None:
+        """Say that all is well."""
+        self._end(b".")
+
+    def call(self) -> None:
+        """Say that it is not, and wait until the guard has done what it can."""
+        self._end(b"")
+
+    def _end(self, word: bytes) -> None:
+        if self._process is not None:
+            with suppress(OSError):
+                self._process.communicate(word)
+            self._process = None
 
 
 def unpause_request(container: str) -> str:

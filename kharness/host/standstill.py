@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from kharness.errors import HostError
+from kharness.host.durable import write_text
 from kharness.host.owner import Owner, liveness
 
 
@@ -20,28 +20,32 @@ class Standstill:
     how: str
 
 
-@contextmanager
-def noted(directory: Path, standstill: Standstill, owner: Owner) -> Iterator[None]:
-    """Keep a note while the block runs; raises `HostError` where it cannot be written."""
-    path = directory / f"{standstill.container}.json"
+def note(directory: Path, standstill: Standstill, owner: Owner) -> None:
+    """Remember it, across a crash of this machine; raises `HostError` where that cannot be."""
+    path = _path(directory, standstill.container)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"how": standstill.how, **owner.labels()}), encoding="utf-8")
+        write_text(path, json.dumps({"how": standstill.how, **owner.labels()}))
     except OSError as error:
         raise HostError(f"{path}: cannot be written: {error.strerror}") from error
-    yield
-    # Not after a failure to let it run again: then the next command tries.
-    path.unlink(missing_ok=True)
+
+
+def forget(directory: Path, container: str) -> None:
+    """Forget a container that runs again."""
+    _path(directory, container).unlink(missing_ok=True)
 
 
 def abandoned(directory: Path, here: Owner) -> Iterator[Standstill]:
-    """Yield the containers whose keeper is dead; the note goes when the next one is asked for."""
+    """Yield the containers whose keeper is dead."""
     for path in sorted(directory.glob("*.json")):
         try:
             said = json.loads(path.read_text(encoding="utf-8"))
-            owner = Owner.from_labels(said)
-        except (OSError, ValueError):
+            owner, how = Owner.from_labels(said), str(said["how"])
+        except (OSError, ValueError, KeyError):
             continue
         if owner is not None and liveness(owner, here) == "dead":
-            yield Standstill(path.stem, str(said.get("how")))
-            path.unlink(missing_ok=True)
+            yield Standstill(path.stem, how)
+
+
+def _path(directory: Path, container: str) -> Path:
+    return directory / f"{container}.json"

@@ -14,8 +14,12 @@ from kharness.plan.mounters import mounters
 
 
 def running_mounters(harness: Harness, path: Path, *, writable: bool = False) -> tuple[ContainerFacts, ...]:
-    """Return the running containers, test instances aside, that mount the path, or what is above or below it."""
-    running = located(harness.engine, (found for found in harness.engine.containers() if found.running))
+    """Return the running containers, test instances aside, that mount the path, or what is above or below it.
+
+    One that the engine is about to start again counts.
+    """
+    listed = (found for found in harness.engine.containers() if found.running or found.state == "restarting")
+    running = located(harness.engine, listed)
     return mounters(running, os.path.realpath(path), writable=writable)
 
 
@@ -37,4 +41,4 @@ def _place(engine: Engine, mount: MountFacts) -> str:
         return os.path.realpath(mount.source) if mount.source else ""
     # The list of containers does not always say where a named volume is.
     volume = engine.volume(mount.name)
-    return volume.mountpoint if volume else ""
+    return volume.directory if volume else ""

@@ -34,8 +34,8 @@ from kharness.plan.secrets import redact
 from kharness.plan.speckey import spec_key
 from kharness.plan.tags import plan_promotion
 
-LOCK_TIMEOUT = 1.0
-"""Seconds: a release that somebody else works on is a refusal, not a queue."""
+LOCK_TIMEOUT = 3.0
+"""Seconds: a release that somebody else works on is a refusal, not a queue; a copy of the data is over by then."""
 POLL = 0.1
 LINE = "launched as "
 """What the state's facts about launch lines begin with."""
