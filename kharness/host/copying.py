@@ -53,7 +53,7 @@ class Copier:
     """Those that were met, and not copied."""
     lost: Lost = field(default_factory=set)
     _links: dict[Identity, str] = field(default_factory=dict)
-    unshared: set[int] = field(default_factory=set)
+    unshared: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stop: threading.Event = field(default_factory=threading.Event)
     _told: float = 0.0
@@ -230,18 +230,18 @@ class Copier:
             self._links[identity] = path
 
     def _fill(self, source: int, target: int, found: os.stat_result) -> None:
-        if found.st_size and not self._share(source, target, found):
+        if found.st_size and not self._share(source, target):
             content.copy(source, target, found, told=self._count)
         elif found.st_size:
             self._count(found.st_size)
 
-    def _share(self, source: int, target: int, found: os.stat_result) -> bool:
-        if not self.reflink or found.st_dev in self.unshared:
+    def _share(self, source: int, target: int) -> bool:
+        if not self.reflink:
             return False
         if content.share(source, target):
             return True
-        # Something else is mounted there, say.
-        self.unshared.add(found.st_dev)
+        # On another file system that is mounted there, or a file that never shares.
+        self.unshared = True
         return False
 
     def _count(self, number: int) -> None:

@@ -18,6 +18,8 @@ SMALL = 8 << 20
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOATIME
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _PLAIN, _SPECIAL = 0o777, 0o7000
+_EVERY = -1
+"""All modes are to be given: those of the first file, which was opened with another one."""
 
 
 def copy_small(source: int, target: int, names: Sequence[str], *, share: bool) -> tuple[int, list[str]]:
@@ -43,7 +45,7 @@ def copy_small(source: int, target: int, names: Sequence[str], *, share: bool) -
                 if given is None:
                     # What the kernel gives a new file here: umask, set-gid directories and mount options decide.
                     given = os.fstat(new)
-                    doubtful = _PLAIN
+                    doubtful = _EVERY
                 else:
                     doubtful = _PLAIN & ~given.st_mode
                 if not _is_made(old, new, found, given, doubtful, share=share):
@@ -75,7 +77,7 @@ def _is_made(old: int, new: int, found: os.stat_result, given: os.stat_result, d
         if found.st_uid != given.st_uid or found.st_gid != given.st_gid:
             os.fchown(new, found.st_uid, found.st_gid)
         mode = found.st_mode & (_PLAIN | _SPECIAL)
-        if mode & (doubtful | _SPECIAL):
+        if doubtful == _EVERY or mode & (doubtful | _SPECIAL):
             os.fchmod(new, mode)
         os.utime(new, ns=(found.st_atime_ns, found.st_mtime_ns))
     except OSError:

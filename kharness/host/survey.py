@@ -50,6 +50,9 @@ def survey(top: Path) -> Survey:
     Raises `HostError` for a directory that cannot be read, and for one that is too deep.
     """
     result = Survey()
+    if not top.is_dir():
+        result.add(str(top), top.stat())
+        return result
     _visit(_open(top, path=str(top)), str(top), result, depth=0)
     return result
 
@@ -65,11 +68,12 @@ def refuse_sockets(sockets: Sequence[str], source: Path) -> None:
 def refuse_full_disk(found: Survey, source: Path, target: Path) -> None:
     """Raise a `HostError` when the target's file system has not the space or not the inodes for a copy."""
     disk = os.statvfs(target)
-    free = (disk.f_bfree if os.geteuid() == 0 else disk.f_bavail) * disk.f_frsize
+    # Root, too, leaves the reserve alone: production may be writing to the same disk.
+    free = disk.f_bavail * disk.f_frsize
     if found.bytes > free:
         needed = f"needs {size_text(found.bytes)}, and only {size_text(free)} are free"
         raise HostError(f"{target}: a copy of {source} {needed}")
-    inodes = disk.f_ffree if os.geteuid() == 0 else disk.f_favail
+    inodes = disk.f_favail
     if disk.f_files and found.entries > inodes:
         raise HostError(f"{target}: a copy of {source} needs {found.entries} inodes, and only {inodes} are free")
 
@@ -114,6 +118,18 @@ def _first_file(top: Path) -> Path | None:
             found = os.lstat(os.path.join(directory, name))  # noqa: PTH118 - one Path for each would be slow
             if stat.S_ISREG(found.st_mode) and found.st_size:
                 return Path(directory, name)
+    return None
+
+
+def first_channel(top: Path) -> Path | None:
+    """Return the first socket or fifo of a tree, None where there is none; what may not be read is passed over."""
+    for directory, _, names in os.walk(top):
+        for name in names:
+            path = os.path.join(directory, name)  # noqa: PTH118 - one Path for each would be slow
+            with suppress(OSError):
+                kind = stat.S_IFMT(os.lstat(path).st_mode)
+                if kind in {stat.S_IFSOCK, stat.S_IFIFO}:
+                    return Path(path)
     return None
 
 

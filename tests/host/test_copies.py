@@ -313,3 +313,22 @@ def test_a_file_system_that_cannot_be_written_is_told_and_holds_nothing(source: 
     with pytest.raises(HostError, match=r"an overlay over .* cannot be made: .*Read-only file system"):
         mount_overlay(source, small_disk, small_disk / "store")
     assert list(small_disk.iterdir()) == []
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+@pytest.mark.usefixtures("as_root")
+def test_no_mode_is_taken_for_that_of_a_new_file(source: Path, target: Path, umask: int) -> None:
+    modes = (0o000, 0o444, 0o600, 0o644, 0o664, 0o755, 0o777, 0o2755, 0o4711)
+    for number, mode in enumerate((*modes, *reversed(modes))):
+        directory = source / f"{number}"
+        directory.mkdir()
+        directory.chmod(0o2775)
+        for inner, each in enumerate((mode, *modes)):
+            (directory / f"{inner}").write_text("x")
+            (directory / f"{inner}").chmod(each)
+    before = os.umask(umask)
+    try:
+        copied(source, target)
+    finally:
+        os.umask(before)
+    assert picture(target) == picture(source)
