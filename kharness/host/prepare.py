@@ -100,7 +100,9 @@ class _Task:
             except FileNotFoundError:
                 if self.dry_run:
                     return None
-                self._make_directory(at, part, self.item.root_owner, DIRECTORY_MODE)
+                # Somebody who is not root has directories of one's own on the way, as in a launch without items.
+                owner = self.item.root_owner if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+                self._make_directory(at, part, owner, DIRECTORY_MODE)
                 return os.open(part, _INSIDE, dir_fd=at)
         except OSError as error:
             if error.errno in _IN_THE_WAY:

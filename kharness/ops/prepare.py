@@ -9,49 +9,20 @@ from functools import partial
 from pathlib import Path
 
 from kharness.errors import UsageError
-from kharness.host.locks import lock
 from kharness.host.prepare import prepare_item
 from kharness.ops.contents import contents_of
 from kharness.ops.harness import Harness
 from kharness.ops.idmap import id_maps, shares_files
 from kharness.ops.imagefiles import image_files
 from kharness.ops.volumeroot import check_volume_root, make_volume_root
-from kharness.plan.facts import ImageFacts
 from kharness.plan.launch import LaunchPlan, Subject
 from kharness.plan.mounts import VolumePlan
 from kharness.plan.prepare import Item, ItemKind, Prepared, State, in_test_instance, needs_names, plan_prepare
 from kharness.plan.runspec import MountKind
-from kharness.settings.catalog import ContainerDir
-from kharness.settings.model import Settings
 
-LOCK_TIMEOUT = 1.0
-"""Seconds: a container that somebody else works on is an error, not a queue."""
 NOT_HERE = "the volume {} has its contents where only a container that mounts it sees them"
 NOT_YET = "/"
 """Where a named volume is that nobody has made."""
-
-
-def prep(
-    harness: Harness, directory: ContainerDir, *, dry_run: bool = False, fix: bool = False
-) -> tuple[Prepared, ...]:
-    """Prepare what production of a directory needs, by its `:live` image, else by `:latest`.
-
-    Raises `UsageError` where there is no image or the engine does not see this host's files, `HostError`, `EngineError`
-    and `LaunchError`.
-    """
-    settings = harness.settings(directory)
-    if not settings.prepare:
-        return ()
-    tags = harness.tags(directory.name)
-    image = harness.engine.image(tags.live) or harness.engine.image(tags.latest)
-    if image is None:
-        advice = f"'kharness build {directory.name}' makes one"
-        raise UsageError(f"{directory.name}: there is no image yet that could say who its users are; {advice}")
-    subject = _subject(directory, settings, image)
-    if dry_run:
-        return prepare(harness, subject, dry_run=True, fix=fix)
-    with lock(harness.locks, f"release-{directory.name}", timeout=LOCK_TIMEOUT):
-        return prepare(harness, subject, fix=fix)
 
 
 def prepare(harness: Harness, subject: Subject, *, dry_run: bool = False, fix: bool = False) -> tuple[Prepared, ...]:
@@ -117,12 +88,6 @@ def refuse_elsewhere(harness: Harness, name: str) -> None:
             f"{name}: prepare: directories are made on the engine's file system, and the engine at "
             f"{harness.engine.facts().endpoint} is not on this host"
         )
-
-
-def _subject(directory: ContainerDir, settings: Settings, image: ImageFacts) -> Subject:
-    # Without the values of `env_file`, which nothing here needs.
-    built = settings.image is None
-    return Subject(name=directory.name, settings=settings, image=image, built=built, directory=directory.path)
 
 
 def _plan(harness: Harness, subject: Subject, *, places: dict[str, str]) -> tuple[Item, ...]:

@@ -12,7 +12,9 @@ from kharness.host.shift import shift_tree
 from kharness.ops.harness import Harness
 from kharness.ops.idmap import id_maps
 from kharness.ops.inhand import running_mounters
-from kharness.ops.prepare import LOCK_TIMEOUT, NOT_HERE, refuse_elsewhere
+from kharness.ops.prepare import NOT_HERE, refuse_elsewhere
+from kharness.ops.recover import settle
+from kharness.ops.release import LOCK_TIMEOUT
 from kharness.plan import labels
 from kharness.plan.mounts import resolve_source
 from kharness.plan.shift import Moved, Shift, plan_shift
@@ -36,6 +38,9 @@ def shift_owners(harness: Harness, directory: ContainerDir, said: str, *, dry_ru
         )
     held = nullcontext() if dry_run else lock(harness.locks, f"release-{directory.name}", timeout=LOCK_TIMEOUT)
     with held:
+        if not dry_run:
+            # Otherwise the data that are put back later keep the old owners.
+            settle(harness, directory.name)
         sources = _sources(harness, directory.name, settings)
         if not dry_run:
             _refuse_running(harness, directory.name)

@@ -12,7 +12,7 @@ import pytest
 
 from kharness.errors import EngineError, HostError, LaunchError, LockedError, UsageError
 from kharness.host.locks import lock
-from kharness.ops.prepare import prep
+from kharness.ops.prep import prep
 from kharness.ops.reap import reap
 from kharness.ops.relaunch import relaunch
 from kharness.plan import labels
@@ -333,3 +333,19 @@ def test_what_a_launch_makes_for_reading_belongs_to_the_container_s_root(tmp_pat
     top = web.world.volume_root / "web"
     assert owner(top / "conf") == (BASE, BASE, 0o755)
     assert owner(top / "data") == (BASE + 101, BASE + 102, 0o755)
+
+
+def test_by_hand_nothing_is_prepared_before_an_earlier_release_is_settled(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.engine.put_image("ktools/web:live")
+    world.add("web", "prepare: [{path: data, owner: 0, group: 0}]")
+
+    def refuse(_harness: object, name: str) -> None:
+        assert not (world.volume_root / name).exists()
+        raise EngineError("an earlier release cannot be undone yet")
+
+    monkeypatch.setattr("kharness.ops.prep.settle", refuse)
+    with pytest.raises(EngineError, match="an earlier release"):
+        prep(world.harness(), world.directory("web"))
+    assert not (world.volume_root / "web").exists()

@@ -9,7 +9,7 @@ import click
 from kharness.cli.opening import open_here, select, show
 from kharness.errors import KharnessError, UsageError
 from kharness.ops.harness import Harness
-from kharness.ops.prepare import prep
+from kharness.ops.prep import prep
 from kharness.ops.shift import shift_owners
 from kharness.report.prepared import moved_lines, prepared_lines
 from kharness.settings.catalog import ContainerDir
