@@ -14,8 +14,9 @@ from dataclasses import replace
 from kharness.errors import KharnessError, LaunchError
 from kharness.host import btrfs
 from kharness.host.mountinfo import mounts_below
+from kharness.host.snapshots import Snapshots
 from kharness.ops.harness import Harness
-from kharness.ops.inhand import located
+from kharness.ops.inhand import located, running_mounters
 from kharness.ops.snapshots import discarded_text, snapshots_of, store_of, what_ran
 from kharness.ops.volumeroot import check_volume_root
 from kharness.plan import labels
@@ -95,6 +96,7 @@ def take_data(harness: Harness, operation: Operation) -> None:
     if data.restore:
         harness.report(operation.name, f"putting the data of snapshot {data.restore} in place")
         found.exchange(snapshot)
+        _tell_readers(harness, operation, found)
     elif found.exists():
         harness.report(operation.name, "making a snapshot of the data")
         if sockets := found.take(snapshot, progress=harness.details(operation.name)):
@@ -118,6 +120,15 @@ def put_data_back(harness: Harness, operation: Operation) -> None:
     found.put_back(operation.id, base=data.restore)
     if said := discarded_text(operation):
         harness.report(operation.name, said)
+    _tell_readers(harness, operation, found)
+
+
+def _tell_readers(harness: Harness, operation: Operation, found: Snapshots) -> None:
+    # Their mounts are of the directory that has been put aside, whatever its name is now.
+    own = (labels.ROLE_PRODUCTION, operation.name)
+    for each in running_mounters(harness, found.directory):
+        if (each.labels.get(labels.ROLE), each.labels.get(labels.NAME)) != own:
+            harness.report(operation.name, f"{each.name} still reads the data that were put aside; restart it")
 
 
 def refuse_other_data(harness: Harness, operation: Operation) -> None:

@@ -73,7 +73,9 @@ def undo(
     if crashed and not left:
         time.sleep(IN_FLIGHT)
         left = _way_back(harness, operation, crashed=False).run()
-    note = "\n".join(filter(None, (note, discarded_text(operation))))
+    discarded = discarded_text(operation)
+    # Tried again by a timer, it is said once.
+    note = note if discarded in note else f"{note}\n{discarded}".strip()
     entries = [_entry(operation, "undone", note=note)] if told else []
     try:
         if left:

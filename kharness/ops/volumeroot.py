@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from kharness.errors import HostError
 from kharness.host.volumes import filesystem_id
 from kharness.ops.harness import Harness
+from kharness.ops.idmap import shares_files
 from kharness.plan.mounts import VolumePlan
 from kharness.plan.runspec import MountKind
 
@@ -36,13 +37,13 @@ def check_volume_root(harness: Harness) -> None:
 
 def record_volume_root(harness: Harness) -> None:
     """Remember the volume root when it is first used; one that is not there yet is remembered once it is made."""
-    if harness.engine.facts().local and recorded_root(harness) is None and Path(harness.host.dv).is_dir():
+    if shares_files(harness) and recorded_root(harness) is None and Path(harness.host.dv).is_dir():
         accept_volume_root(harness)
 
 
 def make_volume_root(harness: Harness) -> None:
     """Make the volume root if it was never used and is not there, and remember it; raises `HostError`."""
-    if harness.engine.facts().local and recorded_root(harness) is None:
+    if shares_files(harness) and recorded_root(harness) is None:
         path = Path(harness.host.dv)
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -69,7 +70,7 @@ def recorded_root(harness: Harness) -> Root | None:
 
 def root_changed(harness: Harness) -> str:
     """Say how the volume root differs from the recorded one, and what to do; empty where it does not."""
-    recorded = recorded_root(harness) if harness.engine.facts().local else None
+    recorded = recorded_root(harness) if shares_files(harness) else None
     if recorded is None:
         return ""
     path = Path(harness.host.dv)

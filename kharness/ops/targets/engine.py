@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from kharness.engine.api import NetworkRequest
-from kharness.errors import ConflictError, KharnessError, LaunchError
+from kharness.errors import ConflictError, KharnessError, LaunchError, StateError
 from kharness.ops.data import (
     by_hand,
     make_directory,
@@ -24,11 +24,12 @@ from kharness.ops.prepare import prepare_launch
 from kharness.ops.putback import PutBack
 from kharness.ops.secrets import give_secrets, place_secrets
 from kharness.ops.snapshots import retire_data, tidy_data
-from kharness.ops.volumeroot import record_volume_root
+from kharness.ops.volumeroot import check_volume_root, record_volume_root
 from kharness.ops.volumes import create_volumes, missing_volumes
 from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.launch import LaunchPlan, Subject
+from kharness.plan.mounters import meets
 from kharness.plan.operation import Former, Operation, former_of, retries_of
 
 OWN_NETWORKS = {"bridge", "host", "none", "default"}
@@ -237,6 +238,10 @@ class EngineTarget:
             self._engine.stop(found.id)
         elif found.running:
             return
+        if any(meets(mount.source, str(self._harness.volume_root)) for mount in found.mounts):
+            # A state that cannot be read is no reason to leave production down.
+            with suppress(StateError):
+                check_volume_root(self._harness)
         self._engine.start(found.id)
 
     def ensure_networks(self, plan: LaunchPlan) -> None:
