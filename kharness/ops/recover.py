@@ -12,6 +12,7 @@ from kharness.ops.freeze import thaw_abandoned
 from kharness.ops.harness import Harness
 from kharness.ops.journal import CUT_SHORT, end_undone, keep, undo
 from kharness.ops.notify import notify
+from kharness.ops.secrets import sweep_secrets
 from kharness.plan import labels
 from kharness.plan.operation import Operation, Phase, Released
 
@@ -80,6 +81,8 @@ def recover_locked(harness: Harness, name: str) -> tuple[Recovered, ...]:
             harness.report(name, str(recovered))
             if left:
                 harness.state.doubt(operation.id, "\n".join((note, *left)))
+    if found and not any(recovered.left for recovered in found):
+        sweep_secrets(harness, name)
     return tuple(found)
 
 

@@ -110,7 +110,11 @@ def sweep_secrets(harness: Harness, name: str) -> tuple[str, ...]:
     that cannot be told, all of it does.
     """
     directory = _directory(harness, name)
-    if not directory.is_dir():
+    try:
+        if not directory.is_dir():
+            return ()
+    except PermissionError as error:
+        harness.report(name, f"old copies of its secrets may still be there: {error}")
         return ()
     try:
         told = _told_of_containers(harness, name)
@@ -129,8 +133,9 @@ def copies_of(harness: Harness, name: str) -> tuple[Path, ...]:
 
 def with_copies(harness: Harness) -> tuple[str, ...]:
     """Return the names of the container directories of which there are copies, whether they still exist or not."""
-    directory = harness.state_dir / "secrets"
-    return tuple(sorted(entry.name for entry in directory.iterdir())) if directory.is_dir() else ()
+    with suppress(OSError):
+        return tuple(sorted(entry.name for entry in (harness.state_dir / "secrets").iterdir()))
+    return ()
 
 
 def _directory(harness: Harness, name: str) -> Path:
