@@ -61,16 +61,24 @@ def _writable(found: ContainerFacts) -> Iterator[tuple[str, Location]]:
     if not inside:
         here = read_mounts()
         for mount in found.mounts:
-            if mount.writable and mount.source:
+            if mount.writable and mount.source and _is_there(Path(mount.source)):
                 yield mount.target, locate(Path(mount.source), here)
 
 
 def _meets(place: Location, paths: Iterable[Path]) -> bool:
     here = read_mounts()
-    return any(place.meets(locate(path, here)) for path in paths if path.exists())
+    return any(place.meets(locate(path, here)) for path in paths if _is_there(path))
 
 
 def _is_below(place: Location, paths: Iterable[Path]) -> bool:
     here = read_mounts()
-    found = (locate(path, here) for path in paths if path.exists())
+    found = (locate(path, here) for path in paths if _is_there(path))
     return any(place.device == each.device and place.path.is_relative_to(each.path) for each in found)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:
+        # Below a directory that this user may not enter; what is in the engine's own is not mounted by its path.
+        return False

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 from kharness.errors import HostError, UsageError
 from kharness.host.baseline import Baseline
 from kharness.host.copies import make_copy, make_empty, make_tree, remove_tree
+from kharness.host.mountinfo import mounts_below
 from kharness.host.overlay import UPPER, mount_overlay, unmount_overlays, why_no_overlay
-from kharness.host.survey import Survey, refuse_full_disk, survey, why_no_reflink
+from kharness.host.survey import Survey, refuse_full_disk, refuse_sockets, survey, why_no_reflink
 from kharness.host.volumes import ensure_directory, remove_if_empty
 from kharness.ops.freeze import frozen
 from kharness.ops.harness import Harness
@@ -35,7 +35,7 @@ from kharness.settings.stand_in import CopyStrategy, Freeze
 class Owned:
     """Whose volumes are made: the directory's name, the instance's own directory, its labels and settings.
 
-    `kept` says that the instance may outlive its session.
+    `kept` says that the instance may outlive its session, `go_on` raises when it has ended meanwhile.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Owned:
     labels: dict[str, str]
     test: TestOverrides
     kept: bool = False
+    go_on: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +194,12 @@ def _real(harness: Harness, plan: VolumePlan) -> Path | None:
         return None
     if not harness.engine.facts().local:
         raise UsageError(f"{plan.real}: copying a volume needs the engine's file system, and it is not on this host")
-    return Path(found.mountpoint)
+    if not found.directory:
+        raise UsageError(
+            f"volumes: {plan.mount.target}: the contents of the volume {plan.real} are where only a container that "
+            "mounts it sees them, and cannot be copied; say 'test: empty', or 'test: ro'"
+        )
+    return Path(found.directory)
 
 
 def _make(plan: VolumePlan, real: Path | None, target: Path) -> None:
@@ -243,15 +249,17 @@ def _prepare(harness: Harness, plan: VolumePlan, real: Path, target: Path, store
         target=plan.mount.target,
         asked=plan.strategy,
         reflink=why_not_shared,
-        overlay="it is a single file" if file else why_not_overlaid(harness),
+        overlay=_why_not_over(place, file=file) or why_not_overlaid(harness),
         users=tuple(user.name for user in users),
         kept=kept,
     )
     strategy = choose_strategy(case)
-    found = None if file or strategy is CopyStrategy.OVERLAY else survey(place)
+    found = None if strategy is CopyStrategy.OVERLAY else survey(place)
     if found is not None and strategy is CopyStrategy.REAL:
         # Before production is made to stand still for it.
         refuse_full_disk(found, place, target.parent)
+    if found is not None:
+        refuse_sockets(found.sockets, place)
     return _Copy(
         plan=plan,
         real=place,
@@ -261,6 +269,13 @@ def _prepare(harness: Harness, plan: VolumePlan, real: Path, target: Path, store
         found=found,
         writers=running_mounters(harness, place, writable=True),
     )
+
+
+def _why_not_over(place: Path, *, file: bool) -> str:
+    if file:
+        return "it is a single file"
+    inner = [mounted.place for mounted in mounts_below(place) if mounted.place != PurePosixPath(place)]
+    return f"{inner[0]} is mounted in it, which an overlay does not show" if inner else ""
 
 
 def _copy_all(harness: Harness, copies: Iterable[_Copy], owned: Owned, stack: ExitStack) -> dict[str, str]:
@@ -273,7 +288,8 @@ def _copy_all(harness: Harness, copies: Iterable[_Copy], owned: Owned, stack: Ex
     done = []
     with frozen(harness, ours, how, limit=owned.test.max_freeze) as stood:
         for copy in copies:
-            done.append(_copy(harness, copy, owned, stack))  # noqa: PERF401 - the first failure ends it
+            owned.go_on()
+            done.append(_copy(harness, copy, owned, stack))
     for line in done:
         harness.report(owned.name, line)
     if ours and (note := str(stood) or said):
@@ -299,10 +315,15 @@ def _copy(harness: Harness, copy: _Copy, owned: Owned, stack: ExitStack) -> str:
             harness.report(owned.name, str(error))
         else:
             return f"{source}: an overlay takes what the test writes"
+
+    def tell(line: str) -> None:
+        owned.go_on()
+        harness.report(owned.name, line)
+
     report = make_copy(
         copy.real,
         copy.target,
-        progress=partial(harness.report, owned.name),
+        progress=tell,
         reflink=copy.strategy is CopyStrategy.REFLINK,
         found=copy.found,
     )

@@ -29,7 +29,8 @@ from kharness.plan.modes import Mode
 from kharness.plan.mounts import Scratch
 from kharness.plan.readiness import plan_test_readiness
 from kharness.plan.secrets import redact
-from kharness.settings.model import Settings
+from kharness.settings.model import Settings, TestOverrides
+from kharness.settings.stand_in import Freeze
 
 
 class _Made:
@@ -61,7 +62,14 @@ class TestSession:
     __test__ = False
 
     def __init__(
-        self, harness: Harness, *, session: str, mode: Mode, keep: str | None = None, witness: Witness | None = None
+        self,
+        harness: Harness,
+        *,
+        session: str,
+        mode: Mode,
+        keep: str | None = None,
+        witness: Witness | None = None,
+        may_restart: bool = True,
     ) -> None:
         self.harness = harness
         self.id = session
@@ -70,6 +78,7 @@ class TestSession:
         """What isolation could not be had, for the session to say."""
         self._keep = keep
         self._witness = witness
+        self._may_restart = may_restart
         self._lock = threading.Lock()
         self._network: str | None = None
         self._shared = ExitStack()
@@ -171,9 +180,17 @@ class TestSession:
         with self._lock:
             if container in self._kept:
                 return
-            made = self._launched.pop(container, None)
-        if made is not None:
+            made = self._launched.get(container)
+        if made is None:
+            return
+        try:
             made.remove()
+        except BaseException:
+            # It stays known, for the session's end to try again.
+            made.stack.callback(self._remove_container, container)
+            raise
+        with self._lock:
+            self._launched.pop(container, None)
 
     def close(self) -> None:
         """Remove everything the session made and does not keep."""
@@ -266,14 +283,21 @@ class TestSession:
             name=subject.name,
             directory=self.scratch_root / name,
             labels=self.labels(subject.name),
-            test=subject.settings.test,
+            test=self._freezing(subject.settings.test),
             kept=bool(self._keep),
+            go_on=self._refuse_when_closed,
         )
         scratch = make_scratch(self.harness, plan.volumes, owned, stack=made.stack)
         if self._witness is not None and scratch.stopped:
             # That one was started anew is the session's own doing.
             self._witness.begin(scratch.stopped)
         return scratch
+
+    def _freezing(self, said: TestOverrides) -> TestOverrides:
+        # Only the session that has the witness may restart production: anybody else's restart is taken for damage.
+        if not self._may_restart and said.freeze is Freeze.STOP:
+            return said.model_copy(update={"freeze": Freeze.PAUSE})
+        return said
 
     def _start(self, subject: Subject, container: str, plan: LaunchPlan, *, ready_timeout: float | None) -> float:
         engine = self.harness.engine
@@ -293,8 +317,12 @@ class TestSession:
     def _refuse_unsafe(self, container: str, plan: LaunchPlan) -> None:
         # As it is created, before anything of it runs; and as it runs, when the kernel tells more than the engine.
         found = self.harness.engine.container(container)
-        if found is not None:
-            refuse_writable_reals(self.harness, found, plan.volumes)
+        try:
+            if found is not None:
+                refuse_writable_reals(self.harness, found, plan.volumes)
+        except KharnessError:
+            self.harness.engine.remove(container, force=True, volumes=True)
+            raise
 
     def _remove_container(self, name: str) -> None:
         found = self.harness.engine.container(name)

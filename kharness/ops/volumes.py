@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kharness.errors import HostError, UsageError
+from kharness.host.survey import first_channel
 from kharness.host.volumes import ensure_directory
 from kharness.ops.harness import Harness
 from kharness.ops.idmap import give_to_root
@@ -64,10 +65,12 @@ def refuse_real_mounts(harness: Harness, plans: tuple[VolumePlan, ...], *, mode:
     mount lets a test command what serves it.
     """
     refuse_lacking_places(harness, plans)
+    if not harness.engine.facts().local:
+        return
     for plan in plans:
+        if plan.action is VolumeAction.NONE and plan.real and not plan.said:
+            _refuse_channels(harness, plan)
         if plan.mount.kind is not MountKind.BIND or plan.action not in {VolumeAction.NONE, VolumeAction.COPY}:
-            continue
-        if not harness.engine.facts().local:
             continue
         target, real = plan.mount.target, Path(plan.real or "")
         with looking(real):
@@ -79,6 +82,22 @@ def refuse_real_mounts(harness: Harness, plans: tuple[VolumePlan, ...], *, mode:
                 f"volumes: {target}: {real} is a socket, through which a test could command what production does; "
                 "say 'test: empty' on the volume, or allow it with 'test: same'"
             )
+
+
+def _refuse_channels(harness: Harness, plan: VolumePlan) -> None:
+    # A connection can be made through a read-only mount, to whoever listens in production.
+    if plan.mount.kind is MountKind.BIND:
+        real = Path(plan.real or "")
+    else:
+        volume = harness.engine.volume(plan.real or "")
+        real = Path(volume.directory) if volume and volume.directory else Path()
+    with looking(real):
+        found = first_channel(real) if real.is_absolute() and real.is_dir() else None
+    if found is not None:
+        raise UsageError(
+            f"volumes: {plan.mount.target}: {found} is a socket or fifo, through which a test could command what "
+            "production does; say 'test: empty' on the volume, or allow it with 'test: ro'"
+        )
 
 
 def _resolved(path: Path) -> Path:

@@ -76,7 +76,9 @@ class Attached:
         if mode in {None, Mode.IN_PROD}:
             pytest.fail("private_container launches a test instance, and --in-prod launches nothing", pytrace=False)
         worker = os.environ.get(WORKER, "p")
-        session = TestSession(self.harness, session=f"{self._info.session}-{worker}", mode=Mode(mode))
+        session = TestSession(
+            self.harness, session=f"{self._info.session}-{worker}", mode=Mode(mode), may_restart=False
+        )
         try:
             yield self._launch(session)
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
 import time
 from dataclasses import replace
@@ -10,13 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from kharness.errors import EngineError, HostError, UsageError
+from kharness.errors import EngineError, HostError, LockedError, UsageError
 from kharness.host.copies import make_copy
+from kharness.host.locks import lock
 from kharness.host.mountinfo import mounts_below
+from kharness.host.standstill import Standstill, note
 from kharness.ops import scratch
 from kharness.ops.freeze import Stood, frozen, thaw_abandoned
 from kharness.ops.reap import reap
 from kharness.ops.recover import recover
+from kharness.ops.session import TestSession
 from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, ImageFacts
 from kharness.plan.modes import Mode
@@ -175,6 +179,89 @@ def test_production_goes_on_at_the_limit_whatever_the_copy_does(world: World, da
         assert world.engine.boxes[found.id].state == "running"
     assert stood.cut_short
     assert "which the copy outlasted: it is not of one moment" in str(stood)
+
+
+def test_a_copy_that_fails_leaves_no_note_that_would_start_production_later(world: World, data: Path) -> None:
+    found, harness = running(world, data), world.harness()
+
+    def fail() -> None:
+        assert [path.stem for path in (harness.state_dir / "frozen").iterdir()] == [found.id]
+        raise HostError("no space")
+
+    with pytest.raises(HostError, match="no space"), frozen(harness, [found], Freeze.STOP, limit=5):
+        fail()
+    assert world.engine.boxes[found.id].state == "running"
+    assert list((harness.state_dir / "frozen").iterdir()) == []
+
+
+def test_what_is_being_released_is_not_frozen_which_is_said(world: World, data: Path) -> None:
+    found, harness = running(world, data), world.harness()
+    with lock(harness.locks, "release-web", timeout=1), frozen(harness, [found], Freeze.STOP, limit=5) as stood:
+        assert world.engine.boxes[found.id].state == "running"
+    assert str(stood).startswith("production went on meanwhile, because it is being released: release-web is locked")
+    assert world.engine.called("stop") == ()
+
+
+def test_no_release_begins_while_production_is_frozen(world: World, data: Path) -> None:
+    found, harness = running(world, data), world.harness()
+    with (
+        frozen(harness, [found], Freeze.STOP, limit=5),
+        pytest.raises(LockedError, match="release-web is locked"),
+        lock(harness.locks, "release-web", timeout=0),
+    ):
+        raise AssertionError
+
+
+def test_the_time_runs_while_production_is_being_stopped(
+    world: World, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = running(world, data, "a"), running(world, data, "b")
+    stop = world.engine.stop
+
+    def slowly(container: str, *, timeout: float | None = None) -> None:
+        time.sleep(0.2)
+        stop(container, timeout=timeout)
+
+    monkeypatch.setattr(world.engine, "stop", slowly)
+    with frozen(world.harness(), [first, second], Freeze.STOP, limit=0.1) as stood:
+        assert world.engine.boxes[second.id].state == "running"
+    assert stood.cut_short
+    assert {world.engine.boxes[each.id].state for each in (first, second)} == {"running"}
+
+
+def test_a_container_that_cannot_be_let_run_is_no_reason_against_the_next_command(world: World, data: Path) -> None:
+    found = running(world, data)
+    world.engine.stop(found.id)
+    harness = world.harness()
+    note(harness.state_dir / "frozen", Standstill(found.id, "stop"), replace(OWNER, boot="b0"))
+    world.engine.fail_on["start"] = EngineError("its port is taken")
+    assert recover(harness) == ()
+    assert any("it cannot: its port is taken" in line for line in world.told)
+    del world.engine.fail_on["start"]
+    assert recover(harness) == ()
+    assert world.engine.boxes[found.id].state == "running"
+
+
+def test_an_instance_of_one_test_s_own_restarts_nothing(world: World, image: ImageFacts, data: Path) -> None:
+    running(world, data)
+    session = TestSession(world.harness(), session="s1", mode=Mode.PROD_READY, may_restart=False)
+    session.launch(web(world, image, DATA % "real" + "test: {freeze: stop}"))
+    session.close()
+    assert world.engine.called("pause", "stop") == ("pause web",)
+
+
+@pytest.mark.usefixtures("as_root")
+def test_an_overlay_would_not_show_what_is_mounted_in_the_original(world: World, image: ImageFacts, data: Path) -> None:
+    (data / "disk").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", data / "disk"], check=True)
+    try:
+        (data / "disk/file").write_text("x")
+        with pytest.raises(UsageError, match="disk is mounted in it, which an overlay does not show"):
+            copied(world, image, DATA % "overlay")
+        assert copied(world, image, DATA % "auto") == "of customers"
+        assert any("by a real copy" in line for line in world.told)
+    finally:
+        subprocess.run(["umount", data / "disk"], check=True)
 
 
 def test_two_sessions_do_not_thaw_each_other_s_production(world: World, data: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kharness.errors import HostError, UsageError
+from kharness.errors import HostError, LaunchError, UsageError
 from kharness.plan.facts import ImageFacts
 from kharness.plan.modes import Mode
 from tests.ops.sessions import NAME, opened, rest, web
@@ -152,3 +153,45 @@ def test_a_volume_inside_a_read_only_one_without_a_place_is_refused_before_anyth
     assert str(raised.value) == f"{real}/in/cache: should exist, {around}"
     session.close()
     assert rest(world) == []
+
+
+@pytest.mark.parametrize("kind", ["socket", "fifo"])
+def test_a_read_only_directory_with_a_way_to_command_production_is_refused_unless_somebody_says_so(
+    world: World, image: ImageFacts, kind: str
+) -> None:
+    real = data(world)
+    (real / "run").mkdir()
+    if kind == "fifo":
+        os.mkfifo(real / "run/way")
+    else:
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(real / "run/way"))
+    session = opened(world, mode=Mode.PROD_READY)
+    with pytest.raises(UsageError, match=r"/data: .*run/way is a socket or fifo, through which a test could command"):
+        session.launch(web(world, image, "volumes: ['./data:/data:ro']"))
+    said = "volumes: [{type: bind, source: ./data, target: /data, read_only: true, test: ro}]"
+    session.launch(web(world, image, said), suffix="-2")
+    session.close()
+
+
+def test_a_named_volume_whose_contents_are_elsewhere_is_not_copied(world: World, image: ImageFacts) -> None:
+    world.engine.create_volume("far", options={"type": "nfs", "device": ":/far"})
+    session = opened(world, mode=Mode.PROD_READY)
+    with pytest.raises(UsageError, match="the contents of the volume far are where only a container that mounts it"):
+        session.launch(web(world, image, "volumes: [far:/data]"))
+    session.close()
+    assert set(world.engine.vols) == {"far"}
+
+
+def test_an_instance_that_could_write_to_production_is_removed_at_once(
+    world: World, image: ImageFacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise LaunchError("could write to production")
+
+    monkeypatch.setattr("kharness.ops.session.refuse_writable_reals", refuse)
+    session = opened(world)
+    with pytest.raises(LaunchError, match="could write to production"):
+        session.launch(web(world, image))
+    assert world.engine.boxes == {}
+    session.close()
