@@ -23,7 +23,7 @@ from kharness.host.survey import MAX_DEPTH, open_directory
 Progress = Callable[[str], None]
 
 _THREADS = min(4, os.cpu_count() or 1)
-_BATCH = 64
+_BATCH = 16
 _EVERY = 1.0
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
