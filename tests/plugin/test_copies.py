@@ -66,25 +66,34 @@ def fill(real: Path) -> None:
 
 
 @pytest.fixture
-def small(project: Project, tmp_path: Path) -> Iterator[Project]:
-    """A project whose state directory is a disk of its own that a test can fill."""
-    state = tmp_path / "small"
-    state.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", state], check=True)
-    project.environ["KHARNESS_STATE_DIR"] = str(state)
+def small(project: Project, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Project]:
+    """A project whose state directory is a disk of its own that a test can fill; for reflinks beside the volumes."""
+    disk = tmp_path / "small"
+    disk.mkdir()
+    if request.getfixturevalue("strategy") == "reflink":
+        image = tmp_path / "image"
+        with image.open("wb") as file:
+            file.truncate(150 << 20)
+        subprocess.run(["mkfs.btrfs", "-q", image], check=True)
+        subprocess.run(["mount", "-o", "loop", image, disk], check=True)
+        project.environ["KHARNESS_DV"] = str(disk / "dv")
+    else:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", disk], check=True)
+    project.environ["KHARNESS_STATE_DIR"] = str(disk / "state")
     yield project
-    subprocess.run(["umount", state], check=True)
+    subprocess.run(["umount", disk], check=True)
 
 
-@pytest.mark.parametrize("strategy", ["overlay", "real"])
+@pytest.mark.parametrize("strategy", ["overlay", "real", "reflink"])
 def test_whatever_a_test_does_production_is_identical(small: Project, busybox: str, strategy: str) -> None:
     settings = SETTINGS.format(busybox=busybox, strategy=strategy, freeze="none")
     directory = small.add("box", {"settings.yaml": settings, "test_it.py": DAMAGE})
-    real = small.path / "dv" / small.name("box")
+    real = Path(small.environ["KHARNESS_DV"]) / small.name("box")
     fill(real)
     before = picture(real)
-    result = small.pytest(str(directory), "--prod-ready")
+    result = small.pytest(str(directory), "--prod-ready", "--prove=content")
     assert result.status == 0, result.output
+    assert "production untouched: 1 directory" in result.output
     assert picture(real) == before
     assert not list(Path(small.environ["KHARNESS_STATE_DIR"]).rglob("copies/*"))
 
