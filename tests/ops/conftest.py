@@ -9,6 +9,7 @@ import pytest
 from kharness.host.overlay import unmount_overlays
 from kharness.plan.facts import ImageFacts
 from tests.ops.releases import Production
+from tests.ops.vault import Vault
 from tests.ops.world import World
 
 
@@ -88,3 +89,9 @@ def running(web: Production) -> tuple[Production, ImageFacts]:
     assert web.launch(old).kind == "launched"
     web.forget()
     return web, old
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    """Production of `web` with secrets that nobody has launched yet."""
+    return Vault.create(tmp_path)
