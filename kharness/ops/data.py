@@ -164,7 +164,7 @@ def _users(harness: Harness, operation: Operation) -> Iterator[ContainerFacts]:
     if operation.former is not None and (old := harness.engine.container(operation.former.id)):
         yield from (old,) if old.running else ()
     for new in harness.engine.containers(labels={labels.RELEASE: operation.id}):
-        yield from (new,) if new.running or new.state == "restarting" else ()
+        yield from (new,) if new.up else ()
 
 
 def _resolved(mount: Mount) -> Mount:

@@ -18,7 +18,7 @@ def running_mounters(harness: Harness, path: Path, *, writable: bool = False) ->
 
     One that the engine is about to start again counts.
     """
-    listed = (found for found in harness.engine.containers() if found.running or found.state == "restarting")
+    listed = (found for found in harness.engine.containers() if found.up)
     running = located(harness.engine, listed)
     return mounters(running, os.path.realpath(path), writable=writable)
 

@@ -47,7 +47,7 @@ def writers(engine: Engine, directory: str, listed: tuple[ContainerFacts, ...]) 
             yield Writer(
                 id=facts.id,
                 name=facts.name,
-                up=facts.running or facts.state == "restarting",
+                up=facts.up,
                 started_at=facts.started_at,
                 reaches=tuple(sorted(reaches)),
             )

@@ -120,6 +120,11 @@ class ContainerFacts:
         """Whether its first process runs (a paused one counts)."""
         return self.state in {"running", "paused"}
 
+    @property
+    def up(self) -> bool:
+        """Whether it runs, or the engine is about to start it again."""
+        return self.running or self.state == "restarting"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkFacts:

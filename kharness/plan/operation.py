@@ -149,7 +149,7 @@ def former_of(found: ContainerFacts, request: Mapping[str, Any]) -> Former:
         id=found.id,
         name=found.name,
         image=found.image_id,
-        was_up=found.running or found.state == "restarting",
+        was_up=found.up,
         restart=found.restart_policy,
         retries=retries_of(found),
         request=request,

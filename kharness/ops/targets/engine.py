@@ -227,7 +227,7 @@ class EngineTarget:
 
     def _start_again(self, operation: Operation, former: Former, *, crashed: bool) -> None:
         for new in self._made_by(operation):
-            if new.running or new.state == "restarting":
+            if new.up:
                 raise LaunchError(f"the old container is not started, because the new one, {new.name}, still runs")
         refuse_other_data(self._harness, operation)
         found = self._former(operation, former)
