@@ -125,9 +125,8 @@ def put_data_back(harness: Harness, operation: Operation) -> None:
 
 def _tell_readers(harness: Harness, operation: Operation, found: Snapshots) -> None:
     # Their mounts are of the directory that has been put aside, whatever its name is now.
-    own = (labels.ROLE_PRODUCTION, operation.name)
     for each in running_mounters(harness, found.directory):
-        if (each.labels.get(labels.ROLE), each.labels.get(labels.NAME)) != own:
+        if not labels.is_production(each.labels, operation.name):
             harness.report(operation.name, f"{each.name} still reads the data that were put aside; restart it")
 
 
@@ -174,9 +173,8 @@ def _resolved(mount: Mount) -> Mount:
 
 
 def _writers(harness: Harness, name: str) -> Iterator[Use]:
-    own = (labels.ROLE_PRODUCTION, name)
     for each in located(harness.engine, harness.engine.containers()):
-        if (each.labels.get(labels.ROLE), each.labels.get(labels.NAME)) == own:
+        if labels.is_production(each.labels, name):
             continue
         for mount in each.mounts:
             if mount.writable and mount.kind == MountKind.BIND and mount.source:

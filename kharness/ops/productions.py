@@ -66,10 +66,9 @@ class Productions:
                 yield Finding(text, frozenset(known.of))
 
     def _identity(self, name: str, container: str, listed: tuple[ContainerFacts, ...]) -> Identity | None:
-        owned = {labels.ROLE: labels.ROLE_PRODUCTION, labels.NAME: name}.items()
         found = [each for each in listed if each.name == container]
         # By its labels where `container_name` was changed since it was launched.
-        found += [each for each in listed if owned <= each.labels.items()]
+        found += [each for each in listed if labels.is_production(each.labels, name)]
         facts = self._harness.engine.container(found[0].id) if found else None
         return identity(facts) if facts else None
 

@@ -152,7 +152,7 @@ def _address(harness: Harness, name: str, read: SecretValue, user: str, image: I
 
 def _told_of_containers(harness: Harness, name: str) -> str:
     """Return the text of what all containers were made of, or are to be made of again."""
-    ours = harness.engine.containers(labels={labels.ROLE: labels.ROLE_PRODUCTION, labels.NAME: name})
+    ours = harness.engine.containers(labels=labels.of_production(name))
     told: list[Mapping[str, Any]] = [each.raw for each in harness.engine.containers()]
     # Not every engine says in a list what is mounted.
     told += [harness.engine.request_of(each.id) for each in ours]

@@ -49,8 +49,7 @@ def shift_owners(harness: Harness, directory: ContainerDir, said: str, *, dry_ru
 
 
 def _refuse_running(harness: Harness, name: str) -> None:
-    owned = {labels.ROLE: labels.ROLE_PRODUCTION, labels.NAME: name}
-    for found in harness.engine.containers(labels=owned):
+    for found in harness.engine.containers(labels=labels.of_production(name)):
         if found.up:
             raise RefusedError(
                 f"{name}: owners are not moved while {found.name} runs; 'docker stop {found.name}' first"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 PREFIX = "kharness."
 
 ROLE = "kharness.role"
@@ -28,3 +30,13 @@ RELEASE = "kharness.release"
 
 ROLE_TEST = "test"
 ROLE_PRODUCTION = "production"
+
+
+def of_production(name: str) -> dict[str, str]:
+    """Return the labels by which the production containers of a directory are known."""
+    return {ROLE: ROLE_PRODUCTION, NAME: name}
+
+
+def is_production(found: Mapping[str, str], name: str) -> bool:
+    """Whether labels are those of a production container of the directory."""
+    return of_production(name).items() <= found.items()

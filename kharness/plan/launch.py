@@ -99,7 +99,7 @@ def plan_production_launch(subject: Subject, *, volume_root: PurePosixPath) -> L
     spec = replace(
         _common(subject, settings, volumes, secrets),
         name=settings.container_name or subject.name,
-        labels={**settings.labels, labels.ROLE: labels.ROLE_PRODUCTION, labels.NAME: subject.name},
+        labels={**settings.labels, **labels.of_production(subject.name)},
         networks=attachments or (Attachment(network="bridge"),),
         publish=tuple(
             Publish(port=PortRef(port.target, port.protocol), host_ip=port.host_ip, host_port=port.published)

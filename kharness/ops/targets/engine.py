@@ -58,15 +58,15 @@ class EngineTarget:
         """
         found = self._engine.container(name)
         for each in (found, self._engine.container(f"{name}{ASIDE}"), self._engine.container(f"{name}{WAITING}")):
-            if each is not None and not _is_production(each, of):
+            if each is not None and not labels.is_production(each.labels, of):
                 raise ConflictError(_strange(each, name))
         return found
 
     def elsewhere(self, plan: LaunchPlan, *, of: str) -> ContainerFacts | None:
         """Return the directory's production container under another name, `container_name` having been changed."""
         ours = {plan.spec.name, f"{plan.spec.name}{ASIDE}", f"{plan.spec.name}{WAITING}"}
-        owned = {labels.ROLE: labels.ROLE_PRODUCTION, labels.NAME: of}
-        found = [each for each in self._engine.containers(labels=owned) if each.name not in ours]
+        owned = self._engine.containers(labels=labels.of_production(of))
+        found = [each for each in owned if each.name not in ours]
         if len(found) > 1:
             names = ", ".join(sorted(each.name for each in found))
             raise ConflictError(f"{of}: several production containers of it are there: {names}; remove all but one")
@@ -150,7 +150,7 @@ class EngineTarget:
     def _former(self, operation: Operation, former: Former) -> ContainerFacts | None:
         # Somebody who pruned stopped containers took it; then it was made again, under its name.
         found = self._engine.container(former.id) or self._engine.container(former.name)
-        if found is not None and _is_production(found, operation.name):
+        if found is not None and labels.is_production(found.labels, operation.name):
             return found
         if self._engine.image(former.image) is None:
             # Nobody can do anything about that; what has this step's place is said once, when it is named again.
@@ -176,7 +176,7 @@ class EngineTarget:
 
     def _remove_leftover(self, name: str, *, of: str) -> None:
         leftover = self._engine.container(name)
-        if leftover is not None and _is_production(leftover, of):
+        if leftover is not None and labels.is_production(leftover.labels, of):
             self._engine.remove(leftover.id, force=True, volumes=True)
 
     def left_aside(self, plan: LaunchPlan, *, of: str) -> Former | None:
@@ -185,7 +185,7 @@ class EngineTarget:
         What it was is not known any more: it ran, as production does.
         """
         aside = self._engine.container(f"{plan.spec.name}{ASIDE}")
-        if aside is None or not _is_production(aside, of):
+        if aside is None or not labels.is_production(aside.labels, of):
             return None
         found = former_of(aside, self._engine.request_of(aside.id))
         return replace(
@@ -211,7 +211,7 @@ class EngineTarget:
 
     def _make_again(self, operation: Operation, former: Former) -> None:
         found = self._engine.container(former.name)
-        if found is not None and _is_production(found, operation.name):
+        if found is not None and labels.is_production(found.labels, operation.name):
             return
         if self._engine.image(former.image) is None:
             gone = f"THE OLD CONTAINER {former.name} IS GONE, and so is its image: nothing can make it again"
@@ -267,10 +267,6 @@ class EngineTarget:
                     options=said.options,
                 )
             )
-
-
-def _is_production(found: ContainerFacts, of: str) -> bool:
-    return found.labels.get(labels.ROLE) == labels.ROLE_PRODUCTION and found.labels.get(labels.NAME) == of
 
 
 def _strange(found: ContainerFacts, name: str) -> str:
