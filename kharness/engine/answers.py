@@ -179,6 +179,11 @@ def engine_facts(
     )
 
 
+def history(raw: Sequence[Mapping[str, Any]] | None) -> tuple[str, ...]:
+    """Read an image's history, which comes with the newest step first."""
+    return tuple(entry.get("CreatedBy") or "" for entry in reversed(raw or ()))
+
+
 def is_podman(version: Mapping[str, Any]) -> bool:
     """Whether the answer to `/version` is Podman's."""
     return any("podman" in (part.get("Name") or "").lower() for part in version.get("Components") or [])

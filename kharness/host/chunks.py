@@ -11,7 +11,7 @@ class Chunks(io.RawIOBase):
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
-        self._rest = b""
+        self._rest = memoryview(b"")
 
     def readable(self) -> bool:
         """Return that it is."""
@@ -19,14 +19,17 @@ class Chunks(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """Read so many bytes, or fewer at the end."""
-        parts = [self._rest]
-        length = len(self._rest)
-        while size < 0 or length < size:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                break
-            parts.append(chunk)
-            length += len(chunk)
-        whole = b"".join(parts)
-        self._rest = whole[size:] if size >= 0 else b""
-        return whole[:size] if size >= 0 else whole
+        parts: list[memoryview] = []
+        missing = size
+        while missing:
+            if not self._rest:
+                chunk = next(self._chunks, None)
+                if chunk is None:
+                    break
+                self._rest = memoryview(chunk)
+            part = self._rest if missing < 0 else self._rest[:missing]
+            # A part of a view costs nothing, where that of bytes would copy all the rest for each small read.
+            self._rest = self._rest[len(part) :]
+            parts.append(part)
+            missing -= len(part) if missing > 0 else 0
+        return b"".join(parts)
