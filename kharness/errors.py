@@ -12,6 +12,7 @@
     │   └── BuildError               a build step failed; carries the last lines
     ├── UnseenError              a check found nothing that it could look at
     ├── LaunchError              a container did not start or did not become ready
+    ├── ExpectationError         a container is not as a test, or its settings, expect it to be
     ├── HostError                the host's file system or network refused
     │   └── LockedError              somebody else is at it
     └── StateError               the state database cannot be used
@@ -97,6 +98,10 @@ class UnseenError(KharnessError):
 
 class LaunchError(KharnessError):
     """A container did not start, or did not become ready; the text ends with its last log lines."""
+
+
+class ExpectationError(KharnessError):
+    """A container was not, in time, as it is expected to be; the text says what was expected, and what was seen."""
 
 
 class HostError(KharnessError):
