@@ -18,9 +18,9 @@ class ImageStory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Age:
-    """When an image was made; both times are aware of their zone."""
+    """When an image was made, None where it does not say; both times are aware of their zone."""
 
-    created: datetime
+    created: datetime | None
     now: datetime
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kharness.plan.facts import PortRef, ProcessFacts
+from kharness.plan.processes import program
 
 INITS = frozenset({"docker-init", "tini", "catatonit", "dumb-init"})
 """Programs that only start another one: the engine's own (`init: true`), and those that images bring."""
@@ -38,9 +38,3 @@ def programs(processes: Iterable[ProcessFacts], *, first: int) -> frozenset[str]
         family |= more
         grown = bool(more)
     return frozenset(name for each in listed if each.pid in family and (name := program(each.command)) not in INITS)
-
-
-def program(command: str) -> str:
-    """Return the name of the program of a command line: of a kernel's `nginx: worker process` it is nginx."""
-    first = command.split(" ", 1)[0] if command else ""
-    return posixpath.basename(first.rstrip(":")).lstrip("-")

@@ -13,6 +13,9 @@ DAY = 24 * 60 * 60.0
 
 def judge(age: Age, policy: Policy) -> Iterator[str]:
     """Say what speaks against it."""
+    if age.created is None:
+        yield "the image does not say when it was made"
+        return
     days = (age.now - age.created).total_seconds() / DAY
     if days * DAY > policy.max_age:
         yield f"the image is {days:.0f} days old, and policy.max_age is {policy.max_age / DAY:.0f} days"

@@ -229,3 +229,7 @@ def test_declared_programs_are_all_that_run() -> None:
 
 def test_a_base_that_is_locked_elsewhere_is_pinned() -> None:
     assert found("KH302", Origin(references=("ktools/base:live",), locked=frozenset({"ktools/base:live"}))) == []
+
+
+def test_an_image_that_does_not_say_when_it_was_made_is_said_not_to() -> None:
+    assert found("KH309", Age(created=None, now=BUILT)) == ["the image does not say when it was made"]
