@@ -27,7 +27,7 @@ _BYTE = re.compile(rb"\\0([0-7]{3})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deed:
-    """What a step did with what: `step` is set-uid, `what` is removed, `names` are paths, or those of accounts."""
+    """What a step did with what: `step` is set-uid, `what` is removed, `names` are sorted paths, or accounts."""
 
     step: str
     what: str
@@ -107,7 +107,7 @@ def _read(run: list[list[str]]) -> Hardening:
                 counted = int(count)
             case _:
                 pass
-    done = tuple(Deed(step=step, what=what, names=tuple(names)) for (step, what), names in deeds.items())
+    done = tuple(Deed(step=step, what=what, names=tuple(sorted(names))) for (step, what), names in deeds.items())
     whole = bool(family) and counted == len(off) + sum(len(deed.names) for deed in done)
     return Hardening(family=family, done=done, off=tuple(off), whole=whole)
 

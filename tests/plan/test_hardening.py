@@ -11,9 +11,9 @@ from kharness.plan.hardening import Deed, Hardening, chains, is_report, read_rep
 LINES = (
     "prep+ a1 begin debian",
     "prep+ a1 off SETUID",
-    "prep+ a1 did sbin removed /usr/sbin/a /usr/sbin/b/",
+    "prep+ a1 did sbin removed /usr/sbin/c /usr/sbin/a",
     r"prep+ a1 did accounts users\0040removed root",
-    "prep+ a1 did sbin removed /usr/sbin/c",
+    "prep+ a1 did sbin removed /usr/sbin/b/",
     "prep+ a1 end 5",
 )
 WHOLE = Hardening(
