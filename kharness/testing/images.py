@@ -45,7 +45,8 @@ class Store:
 class FakeImages(Recorder):
     """The part of the fake that is about images.
 
-    `registry` has what a pull finds. A build reads the Dockerfile of its context as far as `Dockerfile` does.
+    `registry` has what a pull finds. A build reads the Dockerfile of its context as far as `Dockerfile` does,
+    and prints what its `RUN echo` steps say.
     """
 
     def __init__(self) -> None:
