@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from kharness.errors import Problem, SettingsError
+from kharness.errors import Problem, SettingsError, UsageError
 from kharness.ops.evidence import Evidence
-from kharness.plan.policy.catalog import unknown_waivers
+from kharness.plan.policy.catalog import BY_ID, CHECKS, unknown_waivers
 from kharness.plan.policy.check import Check
 from kharness.plan.policy.verdict import Judgement, judge
 from kharness.settings.catalog import ContainerDir
+from kharness.settings.host import HostSettings
 from kharness.settings.model import Settings
 
 
@@ -27,8 +28,19 @@ def refuse_unknown_waivers(directory: ContainerDir, settings: Settings) -> None:
         raise SettingsError(problems)
 
 
+def refuse_host_waivers(host: HostSettings) -> None:
+    """Raise `UsageError` where the host's configuration waives what is no check, or what a container could mend."""
+    for identifier in sorted(host.waive):
+        check = BY_ID.get(identifier)
+        if check is None or check.gates:
+            what = "there is no such check" if check is None else "it is the container's own to mend"
+            fitting = ", ".join(each.id for each in CHECKS if not each.gates)
+            raise UsageError(f"the host's configuration: waive.{identifier}: should be one of {fitting}; {what}")
+
+
 def examine(evidence: Evidence, check: Check[Any]) -> Judgement:
     """Look at what the check is about, and decide; raises `KharnessError` where that cannot be seen."""
     policy = evidence.settings.policy
     findings = tuple(check.judge(evidence.part(check.part), policy))
-    return judge(check, findings, policy, mode=evidence.mode, today=evidence.now.date())
+    of_host = evidence.harness.host.waive
+    return judge(check, findings, policy, mode=evidence.mode, today=evidence.now.date(), of_host=of_host)

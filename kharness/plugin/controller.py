@@ -15,6 +15,7 @@ import pytest
 
 from kharness.errors import HostError, KharnessError, LaunchError
 from kharness.ops.inputs import inputs_now, tests_digest
+from kharness.ops.policy import refuse_host_waivers
 from kharness.ops.reap import reap
 from kharness.ops.recover import recover
 from kharness.ops.session import TestSession
@@ -72,6 +73,7 @@ class Controller:
             raise pytest.UsageError("sessions start each other in a circle; look at what depends on what")
         try:
             self._harness = harness_of(self._config, self._progress.report)
+            refuse_host_waivers(self._harness.host)
             recover(self._harness)
             for leftover in reap(self._harness):
                 self._progress.report("", f"removed what a dead session left: {leftover}")

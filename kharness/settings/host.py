@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo
 
 from kharness.errors import Problem, SettingsError
 from kharness.settings.network import IP
-from kharness.settings.policy import Profile
+from kharness.settings.policy import Identifier, Profile, Waiver
 from kharness.settings.problems import told
 from kharness.settings.scalars import Duration, Filled, Flag, Positive
 from kharness.settings.section import Section, expected
@@ -22,6 +22,8 @@ from kharness.settings.sources import ENVIRONMENT, SOURCE_VARIABLES, Layer, file
 
 ENGINE = re.compile(r"(unix|tcp|ssh|http|https)://\S+")
 REPOSITORY = re.compile(r"[a-z0-9][a-z0-9.:_-]*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
+TABLES = frozenset({"networks", "waive"})
+"""Keys that have tables, which no variable can say, and of which each file adds some."""
 FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 ROOT_DV = Path("/rw/dv")
 ROOT_STATE = Path("/var/lib/kharness")
@@ -124,6 +126,8 @@ class HostSettings(Section):
     """A command that is told, as JSON on its standard input, what was released, refused, undone or recovered."""
     policy: Profile | None = None
     """The profile of container directories that say none; strict where kharness builds the image, else baseline."""
+    waive: Mapping[Identifier, Waiver] = Field(default_factory=dict[str, Waiver])
+    """Checks of the host or the calendar that need not hold here, whatever the container."""
     keep_releases: Positive = 5
     """How many releases of a container 'kharness prune' keeps the images of."""
 
@@ -138,7 +142,7 @@ def load_host_settings(
     """Read everything that is said about this host.
 
     Key by key the first to say counts: the environment (`KHARNESS_DV` before `KTOOLS_DV`), `[tool.kharness]` of the
-    project's pyproject.toml, the user's file, the system's. Networks are merged by name. Relative paths are relative
+    project's pyproject.toml, the user's file, the system's. Tables are merged by name. Relative paths are relative
     to the file that says them. Raises `SettingsError` with the problems of all files.
     """
     problems: list[Problem] = []
@@ -158,7 +162,7 @@ def load_host_settings(
     said: dict[str, Any] = {}
     for settings in reversed(read):
         said |= {
-            key: {**said.get(key, {}), **getattr(settings, key)} if key == "networks" else getattr(settings, key)
+            key: {**said.get(key, {}), **getattr(settings, key)} if key in TABLES else getattr(settings, key)
             for key in settings.model_fields_set
         }
     return HostSettings(**said)
@@ -173,7 +177,7 @@ def _variables(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
     for key in HostSettings.model_fields:
         names = SOURCE_VARIABLES if key == "source_paths" else (f"KHARNESS_{key.upper()}", f"KTOOLS_{key.upper()}")
         for name in names:
-            if key != "networks" and key not in found and (text := environ.get(name)):
+            if key not in TABLES and key not in found and (text := environ.get(name)):
                 found[key] = (name, _value(key, text))
     return found
 

@@ -139,6 +139,18 @@ def test_a_host_says_which_profile_its_containers_begin_with(
     assert result.output.count("settings.yaml::KH") == count
 
 
+def test_a_host_waives_what_is_its_own_alone(web: Project) -> None:
+    file = web.path / "pyproject.toml"
+    before = file.read_text()
+    file.write_text(f'{before}[tool.kharness.waive]\nKH110 = {{ reason = "x" }}\n')
+    result = web.pytest("--ready", "containers")
+    assert result.status == 4
+    assert "waive.KH110: should be one of KH116, KH309, KH401, KH402, KH403; it is the container's own" in result.output
+    file.write_text(f'{before}[tool.kharness.waive]\nKH116 = {{ reason = "journald" }}\n')
+    result = web.pytest("--ready", "containers", "-k", "KH116")
+    assert "1 waived" in result.output
+
+
 def test_production_that_nobody_starts_is_looked_for_only_where_it_is_named(web: Project) -> None:
     result = web.pytest("--in-prod", "containers", "-m", "policy")
     assert result.status == 5, result.output

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from kharness.errors import SettingsError
 from kharness.settings.host import HostSettings, NetworkDecl, load_host_settings
+from kharness.settings.policy import Waiver
 from kharness.settings.sources import source_paths
 
 Load = Callable[..., HostSettings]
@@ -94,6 +96,9 @@ gateway = "192.0.2.1"
 ip_range = "192.0.2.128/25"
 internal = true
 options = { parent = "eth0", mtu = 1400 }
+
+[waive]
+KH403 = { reason = "old data", until = 2027-03-01 }
 """
     settings = load(user=text)
     assert settings == HostSettings(
@@ -120,6 +125,7 @@ options = { parent = "eth0", mtu = 1400 }
         notify=("mail", "-s", "a release", "root"),
         keep_releases=3,
         policy="baseline",
+        waive={"KH403": Waiver(reason="old data", until=date(2027, 3, 1))},
     )
     assert settings.model_fields_set == HostSettings.model_fields.keys()
 
@@ -140,7 +146,7 @@ def test_every_key_but_networks_can_be_said_in_the_environment(load: Load) -> No
         KHARNESS_KEEP_RELEASES="2",
         KHARNESS_POLICY="none",
     )
-    assert settings.model_fields_set == HostSettings.model_fields.keys() - {"networks"}
+    assert settings.model_fields_set == HostSettings.model_fields.keys() - {"networks", "waive"}
     assert settings.source_paths == (Path("/a"), Path("/b"))
     assert (settings.launch_parallel, settings.start_engine, settings.ready_timeout) == (9, False, 90.0)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from kharness.plan.modes import Mode
 from kharness.plan.policy.check import Check
-from kharness.settings.policy import Policy
+from kharness.settings.policy import Policy, Waiver
+
+NONE: Mapping[str, Waiver] = MappingProxyType({})
 
 
 class Standing(StrEnum):
@@ -35,17 +38,26 @@ class Judgement:
     note: str = ""
 
 
-def judge(check: Check[Any], findings: Iterable[str], policy: Policy, *, mode: Mode, today: date) -> Judgement:
-    """Decide what counts.
+def judge(
+    check: Check[Any],
+    findings: Iterable[str],
+    policy: Policy,
+    *,
+    mode: Mode,
+    today: date,
+    of_host: Mapping[str, Waiver] = NONE,
+) -> Judgement:
+    """Decide what counts. `of_host` are waivers of the host, for what is not the container's own to mend.
 
     A check that does not gate fails in production alone, where its failure stands in nobody's way. So does one whose
     waiver is over: the calendar must not keep a mended service from being launched.
     """
     found = tuple(dict.fromkeys(findings))
-    waiver = policy.waive.get(check.id)
+    own = policy.waive.get(check.id)
     if not found:
         unused = Judgement(Standing.UNUSED, note=f"policy.waive.{check.id} is not needed any more: remove it")
-        return unused if waiver else Judgement(Standing.CLEAN)
+        return unused if own else Judgement(Standing.CLEAN)
+    waiver = own or (None if check.gates else of_host.get(check.id))
     if waiver and not waiver.expired(today):
         until = f", until {waiver.until}" if waiver.until else ""
         return Judgement(Standing.WAIVED, found, f"waived{until}: {waiver.reason}")

@@ -60,6 +60,14 @@ def test_a_waiver_that_nothing_needs_is_said(until: date | None) -> None:
     assert "policy.waive.KH110" in found.note
 
 
+def test_a_host_waives_what_is_its_own_and_nothing_that_a_container_could_mend() -> None:
+    of_host = {check.id: Waiver(reason="here") for check in (GATES, REPORTS)}
+    found = judge(REPORTS, ["x"], Policy(), mode=Mode.IN_PROD, today=TODAY, of_host=of_host)
+    assert (found.standing, found.note) == (Standing.WAIVED, "waived: here")
+    assert judge(GATES, ["x"], Policy(), mode=Mode.IN_PROD, today=TODAY, of_host=of_host).standing is Standing.FAILED
+    assert judge(REPORTS, [], Policy(), mode=Mode.IN_PROD, today=TODAY, of_host=of_host).standing is Standing.CLEAN
+
+
 def test_nothing_found_and_nothing_waived_is_clean() -> None:
     assert judge(GATES, [], Policy(), mode=Mode.IN_PROD, today=TODAY) == Judgement(Standing.CLEAN)
 
