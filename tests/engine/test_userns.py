@@ -20,6 +20,8 @@ from pathlib import Path
 import pytest
 
 from kharness.engine.api import Engine
+from kharness.plan.policy.id_mapping import CHECK as MAPPING
+from kharness.settings.policy import Policy
 from tests.conftest import no_engine
 from tests.engine.daemons import PrivateDaemon, private_daemon, why_not
 from tests.projects import Project, Result
@@ -200,6 +202,10 @@ def production(mapped: Mapped) -> Path:
         os.chown(place / "of-production", *NOBODY)
     os.chown(mapped.top / "plain", *NOBODY)
     return mapped.top
+
+
+def test_the_check_of_the_mapping_finds_nothing(mapped: Mapped) -> None:
+    assert list(MAPPING.judge(mapped.engine.facts(), Policy())) == []
 
 
 def test_a_stand_alone_instance_is_prepared_for_mapped_users(mapped: Mapped) -> None:

@@ -26,14 +26,15 @@ from kharness.plan.policy.catalog import BY_ID, CHECKS
 from kharness.plan.policy.verdict import Standing
 from kharness.settings.policy import Policy
 from tests.ops.site import Site
-from tests.plan.evidence.test_leaks import pem
+from tests.plan.evidence.test_leaks import TOKENS, pem
 from tests.rootfs import context
 
 BAD_IMAGE = """
 ENV DB_PASSWORD=hunter2
 RUN cp /bin/busybox /bin/su2 && chmod 4755 /bin/su2 && mkdir -m 777 /open && touch /bin/apk
 COPY files/ /
-RUN rm /key.pem
+RUN rm /key.pem && rm -r /d
+RUN API_TOKEN=0a1b2c3d4e true
 EXPOSE 80
 CMD ["sh", "-c", "httpd -f -p 81 -h /tmp"]
 """
@@ -89,8 +90,12 @@ def site(tmp_path_factory: pytest.TempPathFactory, engine: Engine, busybox: str)
 
 @pytest.fixture(scope="module")
 def pair(site: Site) -> Pair:
-    key = {"files/key.pem": pem("EC PRIVATE KEY").encode()}
-    bad = built(site, "bad", BAD_IMAGE, key)
+    planted = {
+        "files/key.pem": pem("EC PRIVATE KEY"),
+        "files/d/deep/token": TOKENS["a GitHub token"],
+        "files/etc/cloud.conf": f"key = {TOKENS['an AWS access key']}\n",
+    }
+    bad = built(site, "bad", BAD_IMAGE, {name: content.encode() for name, content in planted.items()})
     good = built(site, "good", GOOD_IMAGE)
     return Pair(
         site,
@@ -201,7 +206,14 @@ def test_each_fault_is_named(pair: Pair) -> None:
     assert found("KH305") == "/bin/apk"
     assert found("KH306").endswith("; the variable DB_PASSWORD has a value of DB_PASSWORD")
     assert "the command of layer" in found("KH306")
-    assert found("KH307").startswith("/key.pem has a private key; a later layer removes or replaces it")
+    assert found("KH307").split("; ") == [
+        "/etc/cloud.conf has an AWS access key",
+        "/d/deep/token has a GitHub token",
+        "a later layer removes or replaces it, and it is still in the image",
+        "/key.pem has a private key",
+        "a later layer removes or replaces it, and it is still in the image",
+    ]
+    assert "has a value of API_TOKEN" in found("KH306")
     assert "81/tcp is listened on" in found("KH308")
     assert "80/tcp is exposed, and nothing listens on it" in found("KH308")
     assert "httpd runs" in found("KH310")
