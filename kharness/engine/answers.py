@@ -16,12 +16,15 @@ from kharness.plan.facts import (
     MountFacts,
     NetworkFacts,
     PortRef,
+    ProcessFacts,
     PublishedPort,
     VolumeFacts,
 )
 
 NANO = 1_000_000_000
 BRIDGE_NAME = "com.docker.network.bridge.name"
+PS_COLUMNS = "pid,ppid,uid,args"
+"""What ps(1) is asked for, in the order in which `processes` reads it."""
 KINDS = {0: "changed", 1: "added", 2: "removed"}
 
 _HUB = re.compile(r"^docker\.io/(library/)?")
@@ -184,6 +187,14 @@ def is_podman(version: Mapping[str, Any]) -> bool:
 def changes(raw: Sequence[Mapping[str, Any]] | None) -> tuple[Change, ...]:
     """Read a container's diff, which is null when there is none."""
     return tuple(Change(KINDS.get(entry["Kind"], "changed"), entry["Path"]) for entry in raw or ())
+
+
+def processes(raw: Mapping[str, Any]) -> tuple[ProcessFacts, ...]:
+    """Read a container's processes, asked for with `PS_COLUMNS`."""
+    return tuple(
+        ProcessFacts(pid=int(pid), ppid=int(ppid), uid=uid, command=" ".join(command))
+        for pid, ppid, uid, *command in raw.get("Processes") or ()
+    )
 
 
 def _texts(value: Sequence[str] | str | None) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from kharness.plan.facts import (
     ExecResult,
     ImageFacts,
     NetworkFacts,
+    ProcessFacts,
     VolumeFacts,
 )
 from kharness.plan.runspec import Attachment, RunSpec
@@ -143,6 +144,9 @@ class Engine(Protocol):
 
     def diff(self, container: str) -> tuple[Change, ...]:
         """Return what differs from its image, in the engine's order."""
+
+    def processes(self, container: str) -> tuple[ProcessFacts, ...]:
+        """Return the processes that run in it, executed ones too; `EngineError` when it does not run."""
 
     def wait(self, container: str, *, timeout: float | None = None) -> int:
         """Wait until it has exited; the exit code. TimeoutError."""

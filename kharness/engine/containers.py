@@ -14,7 +14,7 @@ from kharness.engine.convert import create_body, endpoint_body, label_filters, r
 from kharness.engine.refusals import RefusedError, SilentError, container_error, shortened, start_error
 from kharness.engine.wire import READ_TIMEOUT, Wire
 from kharness.errors import EngineError, ImageMissingError
-from kharness.plan.facts import Change, ContainerFacts
+from kharness.plan.facts import Change, ContainerFacts, ProcessFacts
 from kharness.plan.runspec import RunSpec
 
 
@@ -130,6 +130,14 @@ class Containers:
         """List what differs from the image."""
         try:
             return answers.changes(self._wire.ask("GET", f"/containers/{quote(container)}/changes"))
+        except RefusedError as error:
+            raise container_error(error, container) from error
+
+    def processes(self, container: str) -> tuple[ProcessFacts, ...]:
+        """List its processes, as `ps` of the engine's host does; Podman's runs the image's own."""
+        params = {"ps_args": f"-eo {answers.PS_COLUMNS}"}
+        try:
+            return answers.processes(self._wire.ask("GET", f"/containers/{quote(container)}/top", params=params))
         except RefusedError as error:
             raise container_error(error, container) from error
 

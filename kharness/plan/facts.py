@@ -199,6 +199,19 @@ class Change:
         return f"{self.kind} {self.path}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessFacts:
+    """A process of a container as its engine's host sees it: `pid`, `ppid` and `uid` are those there.
+
+    `command` is the whole command line, its arguments joined by single spaces.
+    """
+
+    pid: int
+    ppid: int
+    uid: str
+    command: str
+
+
 @dataclass(frozen=True, slots=True)
 class ExecResult:
     """What a command in a container answered."""

@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kharness.engine.convert import create_body, restart_body
-from kharness.plan.facts import Change, ContainerFacts, HealthFacts, ImageFacts, MountFacts, PortRef, PublishedPort
+from kharness.plan.facts import (
+    Change,
+    ContainerFacts,
+    HealthFacts,
+    ImageFacts,
+    MountFacts,
+    PortRef,
+    ProcessFacts,
+    PublishedPort,
+)
 from kharness.plan.runspec import Attachment, MountKind, RunSpec
 
 EXIT = "fake.exit"
@@ -19,6 +28,9 @@ START = "fake.start"
 """Why a container cannot be started."""
 LOGS = "fake.logs"
 """What it writes when it starts."""
+PROCESSES = "fake.processes"
+"""The command lines of what it runs beside its first process, a line for each."""
+FIRST_PID = 1000
 
 
 @dataclass
@@ -74,6 +86,18 @@ class FakeContainer:
         """Return its /proc/net/tcp, proc_net(5)."""
         rows = [f"   {row}: 00000000:{port:04X} 00000000:0000 0A 0 0 0" for row, port in enumerate(self.listening)]
         return "\n".join(("  sl  local_address rem_address   st", *rows, ""))
+
+    def processes(self) -> tuple[ProcessFacts, ...]:
+        """Return what runs in it: its command, by its user, and what its image says."""
+        entrypoint, command = self.spec.entrypoint, self.spec.command
+        words = [*(self.image.entrypoint if entrypoint is None else entrypoint)]
+        words += [*(self.image.command if command is None else command)]
+        uid = (self.spec.user or self.image.user or "0").partition(":")[0]
+        commands = [" ".join(words), *self.image.labels.get(PROCESSES, "").splitlines()]
+        return tuple(
+            ProcessFacts(pid=FIRST_PID + number, ppid=FIRST_PID if number else 1, uid=uid, command=text)
+            for number, text in enumerate(commands)
+        )
 
     def end(self, exit_code: int) -> None:
         """Let it exit; its restart policy is looked at by the caller."""

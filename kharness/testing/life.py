@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 
 from kharness.errors import ConflictError, ContainerMissingError, EngineError, LaunchError
-from kharness.plan.facts import Change, ContainerFacts, ExecResult, NetworkFacts
+from kharness.plan.facts import Change, ContainerFacts, ExecResult, NetworkFacts, ProcessFacts
 from kharness.plan.runspec import Attachment
 from kharness.testing.container import EXIT, HEALTH, LOGS, START, FakeContainer, published
 from kharness.testing.networks import SPECIAL
@@ -158,6 +158,11 @@ class FakeLife(Recorder):
     def diff(self, container: str) -> tuple[Change, ...]:
         """See `Engine`."""
         return tuple(self._box(container).changes)
+
+    @recorded
+    def processes(self, container: str) -> tuple[ProcessFacts, ...]:
+        """See `Engine`; one process, and those that the image's label tells of."""
+        return self._running_box(container).processes()
 
     @recorded
     def read_file(self, container: str, path: str) -> bytes:

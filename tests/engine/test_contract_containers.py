@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +40,7 @@ def test_a_container_that_is_not_there_is_none(bench: Bench) -> None:
         lambda engine, name: engine.exec(name, ["true"]),
         lambda engine, name: engine.logs(name),
         lambda engine, name: engine.diff(name),
+        lambda engine, name: engine.processes(name),
         lambda engine, name: engine.wait(name),
         lambda engine, name: engine.run(name),
         lambda engine, name: engine.read_file(name, "/x"),
@@ -54,6 +56,7 @@ def test_a_container_that_is_not_there_is_none(bench: Bench) -> None:
         "exec",
         "logs",
         "diff",
+        "processes",
         "wait",
         "run",
         "read_file",
@@ -121,7 +124,7 @@ def test_a_life(bench: Bench) -> None:
 
 def test_what_only_a_running_container_can_do(bench: Bench) -> None:
     container = bench.create(bench.spec())
-    for call in (bench.engine.kill, bench.engine.pause):
+    for call in (bench.engine.kill, bench.engine.pause, bench.engine.processes):
         with pytest.raises(EngineError, match="not running"):
             call(container)
     with pytest.raises(EngineError, match="not running"):
@@ -234,6 +237,20 @@ def test_a_command_tells_what_it_found(bench: Bench) -> None:
     bench.engine.pause(container)
     with pytest.raises(EngineError, match="paused"):
         bench.engine.exec(container, ["true"])
+
+
+def test_a_container_tells_which_processes_it_runs(bench: Bench) -> None:
+    long = "x" * 300
+    container = bench.run(replace(bench.spec(), command=("sh", "-c", f"sleep 60; : {long}"), user="7"))
+    if isinstance(bench.engine, FakeEngine):
+        box = bench.engine.boxes[container]
+        box.image = replace(box.image, labels={"fake.processes": "sleep 60"})
+    deadline = time.monotonic() + 5
+    while len(found := bench.engine.processes(container)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    first, other = found
+    assert (first.uid, first.command) == ("7", f"sh -c sleep 60; : {long}")
+    assert (other.ppid, other.uid, other.command) == (first.pid, "7", "sleep 60")
 
 
 def test_a_command_is_run_to_its_end(bench: Bench) -> None:

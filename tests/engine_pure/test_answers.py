@@ -5,7 +5,16 @@ from typing import Any
 import pytest
 
 from kharness.engine import answers
-from kharness.plan.facts import Change, ContainerFacts, HealthFacts, ImageFacts, NetworkFacts, PortRef, PublishedPort
+from kharness.plan.facts import (
+    Change,
+    ContainerFacts,
+    HealthFacts,
+    ImageFacts,
+    NetworkFacts,
+    PortRef,
+    ProcessFacts,
+    PublishedPort,
+)
 
 IMAGE = {
     "Id": "sha256:aa",
@@ -211,6 +220,18 @@ def test_changes_are_read_in_order() -> None:
 
 def test_no_changes_are_null() -> None:
     assert answers.changes(None) == ()
+
+
+def test_processes_are_read_with_their_whole_command_lines() -> None:
+    rows = [["12", "3", "0", "/sbin/docker-init -- sh"], ["13", "12", "200053", "sh", "-c", "x"]]
+    assert answers.processes({"Titles": ["PID", "PPID", "UID", "COMMAND"], "Processes": rows}) == (
+        ProcessFacts(pid=12, ppid=3, uid="0", command="/sbin/docker-init -- sh"),
+        ProcessFacts(pid=13, ppid=12, uid="200053", command="sh -c x"),
+    )
+
+
+def test_no_processes_are_null() -> None:
+    assert answers.processes({"Titles": [], "Processes": None}) == ()
 
 
 @pytest.mark.parametrize(("component", "podman"), [("Engine", False), ("Podman Engine", True)])
