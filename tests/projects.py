@@ -51,6 +51,7 @@ class Project:
             "KHARNESS_STATE_DIR": str(path / "state"),
             "KHARNESS_DV": str(path / "dv"),
             "KHARNESS_START_ENGINE": "no",
+            "KHARNESS_POLICY": "none",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         return cls(path, prefix, environ)

@@ -12,40 +12,12 @@ import pytest
 
 from kharness.plan.modes import Mode, runs_in
 from kharness.plugin.board import COLLECTED, REFUSED
+from kharness.plugin.declared import BrokenSettings, SettingsFile
 from kharness.plugin.fixtures import register_fixtures
 from kharness.plugin.options import MODE_FLAGS
 from kharness.plugin.selection import NO_TESTS
 from kharness.plugin.stash import ID, NAME, SessionInfo, is_worker
 from kharness.settings.catalog import ContainerDir
-
-CHECKS = "settings.yaml"
-
-
-class SettingsItem(pytest.Item):
-    """The one failing item of a directory whose settings cannot be used."""
-
-    def __init__(self, *, problems: str, **kwargs: object) -> None:
-        super().__init__(**kwargs)  # type: ignore[arg-type]
-        self._problems = problems
-
-    def runtest(self) -> None:
-        """Fail with the problems."""
-        pytest.fail(self._problems, pytrace=False)
-
-    def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Name the file."""
-        return self.path, None, f"{self.path}: settings"
-
-
-class SettingsFile(pytest.File):
-    """Collects what `settings.yaml` itself has to say."""
-
-    problems = ""
-
-    def collect(self) -> list[pytest.Item]:
-        """Make the item."""
-        item: pytest.Item = SettingsItem.from_parent(self, name="settings", problems=self.problems)
-        return [item]
 
 
 class Collection:
@@ -63,14 +35,12 @@ class Collection:
         return None
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-        """Let settings that cannot be used be one failing item."""
-        if file_path.name != CHECKS:
-            return None
+        """Let the settings of a container directory be a file of items."""
         directory = self._info.selection.at(file_path)
-        if directory is None or file_path.parent != directory.path or directory.name not in self._info.broken:
+        if directory is None or file_path != directory.settings_file:
             return None
         file: SettingsFile = SettingsFile.from_parent(parent, path=file_path)
-        file.problems = self._info.broken[directory.name]
+        file.directory, file.info = directory, self._info
         return file
 
     def pytest_collectstart(self, collector: pytest.Collector) -> None:
@@ -105,7 +75,7 @@ class Collection:
         # An item that is named twice comes twice; two items with one node id are two tests.
         if directory is not None and ID not in item.stash:
             item.stash[NAME], item.stash[ID] = directory.name, item.nodeid
-            if not isinstance(item, SettingsItem):
+            if not isinstance(item, BrokenSettings):
                 self._info.seen.add(directory, item)
 
     @pytest.hookimpl(tryfirst=True)
@@ -165,7 +135,7 @@ class Collection:
         name = item.stash.get(NAME, "")
         if not name or (listing and mode is None):
             return True
-        if isinstance(item, SettingsItem):
+        if isinstance(item, BrokenSettings):
             return mode is not None
         if mode is None or name in self._info.broken or name in self._info.unchanged:
             return False

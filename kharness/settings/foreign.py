@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-LATER = frozenset({"policy", "drift", "expect"})
+LATER = frozenset({"drift", "expect"})
 """Keys of kharness's own design that this version cannot honour; ignoring them would look like success."""
 
 UNSUPPORTED: Mapping[str, Mapping[str, str]] = {

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo
 
 from kharness.errors import Problem, SettingsError
 from kharness.settings.network import IP
+from kharness.settings.policy import Profile
 from kharness.settings.problems import told
 from kharness.settings.scalars import Duration, Filled, Flag, Positive
 from kharness.settings.section import Section, expected
@@ -121,6 +122,8 @@ class HostSettings(Section):
     """How long a container may take to become ready."""
     notify: Argv = ()
     """A command that is told, as JSON on its standard input, what was released, refused, undone or recovered."""
+    policy: Profile | None = None
+    """The profile of container directories that say none; strict where kharness builds the image, else baseline."""
     keep_releases: Positive = 5
     """How many releases of a container 'kharness prune' keeps the images of."""
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
+from kharness.settings.policy import Policy
 from kharness.settings.ports import HIGHEST
 from kharness.settings.prepare import Prepare
 from kharness.settings.scalars import Duration, Natural, Positive, is_number, read_text
@@ -133,3 +134,5 @@ class Settings(ServiceKeys):
     """What may be missing from a session that promotes."""
     release: Release = Field(default_factory=Release)
     """How a launch is verified, and what happens to the data."""
+    policy: Policy = Field(default_factory=Policy)
+    """Which checks it is held to, and what it is excused from."""

@@ -15,6 +15,7 @@ from kharness.settings.load import parse_settings
 from kharness.settings.model import Gate, Release, Settings, TestOverrides
 from kharness.settings.network import Dependency, NetworkAttachment
 from kharness.settings.overlay import for_test
+from kharness.settings.policy import Allow, Policy, Waiver
 from kharness.settings.ports import Port
 from kharness.settings.prepare import Contents, Prepare
 from kharness.settings.process import Device, Logging, Ulimit
@@ -69,6 +70,9 @@ def test_the_image_that_stands_in_a_comment_loads_in_place_of_the_build() -> Non
         (Secret, SAID["secrets"].values()),
         (Gate, [SAID["gate"]]),
         (Release, [SAID["release"]]),
+        (Policy, [SAID["policy"]]),
+        (Allow, [SAID["policy"]["allow"]]),
+        (Waiver, SAID["policy"]["waive"].values()),
     ],
 )
 def test_every_key_of_a_section_appears(model: type[Section], places: list[Any]) -> None:

@@ -85,6 +85,7 @@ start_engine = false
 ready_timeout = "1m"
 notify = "mail -s 'a release' root"
 keep_releases = 3
+policy = "baseline"
 
 [networks.lan]
 driver = "macvlan"
@@ -118,6 +119,7 @@ options = { parent = "eth0", mtu = 1400 }
         ready_timeout=60.0,
         notify=("mail", "-s", "a release", "root"),
         keep_releases=3,
+        policy="baseline",
     )
     assert settings.model_fields_set == HostSettings.model_fields.keys()
 
@@ -136,6 +138,7 @@ def test_every_key_but_networks_can_be_said_in_the_environment(load: Load) -> No
         KHARNESS_READY_TIMEOUT="90",
         KHARNESS_NOTIFY="logger -t kharness",
         KHARNESS_KEEP_RELEASES="2",
+        KHARNESS_POLICY="none",
     )
     assert settings.model_fields_set == HostSettings.model_fields.keys() - {"networks"}
     assert settings.source_paths == (Path("/a"), Path("/b"))

@@ -1,0 +1,85 @@
+"""`policy:`, which checks a container is held to, and what it is excused from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from kharness.settings.dates import Day
+from kharness.settings.ports import HIGHEST
+from kharness.settings.scalars import AbsolutePath, Duration, Filled, read_text
+from kharness.settings.section import Section, expected
+from kharness.settings.several import Texts
+
+PROFILES = ("strict", "baseline", "none")
+Profile = Literal["strict", "baseline", "none"]
+IDENTIFIER = re.compile(r"KH\d{3}", re.ASCII)
+DAYS = 24 * 60 * 60.0
+
+
+def _published(value: Any) -> str:
+    port, _, protocol = (read_text(value) if not isinstance(value, bool) else "").partition("/")
+    if not (port.isascii() and port.isdigit() and 0 < int(port) <= HIGHEST and protocol in {"", "tcp", "udp", "sctp"}):
+        raise expected("a port of the host such as 53/udp")
+    return f"{int(port)}/{protocol or 'tcp'}"
+
+
+def _identifier(value: Any) -> str:
+    if not isinstance(value, str) or not IDENTIFIER.fullmatch(value):
+        raise expected("a check's identifier such as KH110")
+    return value
+
+
+class Waiver(Section):
+    """Why a check need not hold, and until when."""
+
+    place: ClassVar[str] = "policy.waive"
+
+    reason: Filled
+    """Why this container is excused."""
+    until: Day | None = None
+    """The last day on which it is."""
+
+    def expired(self, today: date) -> bool:
+        """Whether it no longer holds."""
+        return self.until is not None and today > self.until
+
+
+Identifier = Annotated[str, BeforeValidator(_identifier, json_schema_input_type=str)]
+HostPort = Annotated[str, BeforeValidator(_published, json_schema_input_type=str | int)]
+
+
+class Allow(Section):
+    """What an image or a launch of this container may have, each by name."""
+
+    place: ClassVar[str] = "policy.allow"
+
+    set_uid: tuple[AbsolutePath, ...] = ()
+    """Programs in the image that run as their owner or group."""
+    world_writable: tuple[AbsolutePath, ...] = ()
+    """Files and directories of the image that anybody may write to."""
+    secrets: tuple[AbsolutePath, ...] = ()
+    """Files of the image that look like secrets and are none; patterns as for a shell."""
+    published: tuple[HostPort, ...] = ()
+    """Ports of the host that are below 1024, or open on all of its addresses, on purpose."""
+
+
+class Policy(Section):
+    """The checks of this container; `max_age` in seconds."""
+
+    place: ClassVar[str] = "policy"
+
+    profile: Profile | None = None
+    """Which checks there are: strict, baseline, or none."""
+    waive: Mapping[Identifier, Waiver] = Field(default_factory=dict[str, Waiver])
+    """Checks that need not hold, by identifier."""
+    allow: Allow = Field(default_factory=Allow)
+    """What it may have, each by name."""
+    processes: Texts = ()
+    """The programs that run in it, by name; the one that its entry point starts without it."""
+    max_age: Duration = 90 * DAYS
+    """How old its image may become."""
