@@ -11,6 +11,7 @@
     │   ├── ConflictError            the name, address or port is taken
     │   └── BuildError               a build step failed; carries the last lines
     ├── LaunchError              a container did not start or did not become ready
+    ├── ExpectationError         a container is not as a test, or its settings, expect it to be
     ├── HostError                the host's file system or network refused
     │   └── LockedError              somebody else is at it
     └── StateError               the state database cannot be used
@@ -92,6 +93,10 @@ class BuildError(EngineError):
 
 class LaunchError(KharnessError):
     """A container did not start, or did not become ready; the text ends with its last log lines."""
+
+
+class ExpectationError(KharnessError):
+    """A container was not, in time, as it is expected to be; the text says what was expected, and what was seen."""
 
 
 class HostError(KharnessError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import assert_never
@@ -11,6 +11,7 @@ from typing import assert_never
 from kharness.engine.api import Engine
 from kharness.errors import EngineError, LaunchError
 from kharness.host.sockets import in_use
+from kharness.ops.waiting import NotYetError, pauses
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.hints import hints
 from kharness.plan.listening import listening_ports
@@ -30,14 +31,8 @@ STEADY, SETTLED = 0.5, 1.0
 """Seconds after which a container that nothing else can be asked is taken for one that runs: it may have started only
 to fail at once. One that may exit gets longer.
 """
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.25
-"""Seconds between two looks; the pause grows by a tenth each time."""
 GLANCE = 0.01
 """Seconds between two glances at the sockets: when they change, the next look comes at once."""
-
-
-class NotYetError(Exception):
-    """The check says no; the text says what it saw."""
 
 
 class NeverError(Exception):
@@ -57,7 +52,7 @@ def wait_ready(
     """Return the seconds it took. Raises `LaunchError`, with the last log lines, when it exits or time runs out."""
     began = clock()
     probe = _Probe(engine, container, check)
-    for pause in _pauses():
+    for pause in pauses():
         facts = engine.container(container)
         if facts is None:
             raise LaunchError(f"{spec.name}: the container was removed while it started")
@@ -166,13 +161,6 @@ def _rest(
     until = clock() + seconds
     while in_use(pid) == sockets and (left := until - clock()) > 0:
         sleep(min(GLANCE, left))
-
-
-def _pauses() -> Iterator[float]:
-    pause = FIRST_PAUSE
-    while True:
-        yield pause
-        pause = min(pause * 1.1, LONGEST_PAUSE)
 
 
 def _exit_text(facts: ContainerFacts) -> str:

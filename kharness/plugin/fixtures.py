@@ -44,7 +44,7 @@ def register_fixtures(node: pytest.Collector, directory: ContainerDir, info: Ses
 
     def http(container: Instance) -> Iterator[httpx.Client]:
         """Give an HTTP client whose base URL is the container's first exposed TCP port."""
-        from kharness.plugin.web import client  # noqa: PLC0415
+        from kharness.ops.web import client  # noqa: PLC0415
 
         with client(container.url()) as made:
             yield made

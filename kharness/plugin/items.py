@@ -72,6 +72,6 @@ def _fixtures(item: pytest.Item) -> Iterable[str]:
 
 
 def _load_http() -> None:
-    from kharness.plugin.web import trust  # noqa: PLC0415 - that it is imported here is the point
+    from kharness.ops.web import trust  # noqa: PLC0415 - that it is imported here is the point
 
     trust()

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from kharness.errors import EngineError, LaunchError
-from kharness.ops.readiness import FIRST_PAUSE, LONGEST_PAUSE, wait_ready
+from kharness.ops.readiness import wait_ready
+from kharness.ops.waiting import FIRST_PAUSE, LONGEST_PAUSE
 from kharness.plan.facts import ContainerFacts, ExecResult, HealthFacts, PortRef
 from kharness.plan.readiness import ByHealth, ByPorts, ByRunning, ReadyCheck
 from kharness.plan.runspec import Limits, RunSpec

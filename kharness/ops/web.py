@@ -1,4 +1,4 @@
-"""What tests need of httpx, made once a process: importing it and reading the trust store take longer than most tests.
+"""What is needed of httpx, made once a process: importing it and reading the trust store take longer than most tests.
 
 Nothing here is loaded before a test that wants it has been collected.
 """
