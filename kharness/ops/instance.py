@@ -9,9 +9,11 @@ from typing import Any
 from kharness.engine.api import Engine
 from kharness.errors import ContainerMissingError, HostError, UsageError
 from kharness.ops.instancefacts import InstanceFacts
+from kharness.ops.listening import listening
 from kharness.ops.readiness import wait_ready
 from kharness.ops.testvolume import TestVolume
-from kharness.plan.facts import Change, ContainerFacts, ExecResult, ImageFacts, PortRef
+from kharness.ops.waiting import NotYetError
+from kharness.plan.facts import Change, ContainerFacts, ExecResult, ImageFacts, PortRef, ProcessFacts
 from kharness.plan.modes import Mode
 from kharness.plan.readiness import ReadyCheck
 from kharness.plan.runspec import RunSpec
@@ -99,6 +101,17 @@ class Instance:
     def logs(self) -> str:
         """Return all its output so far."""
         return self._engine.logs(self.id)
+
+    def processes(self) -> tuple[ProcessFacts, ...]:
+        """Return the processes that run in it, executed commands too."""
+        return self._engine.processes(self.id)
+
+    def listening(self) -> frozenset[int]:
+        """Return the TCP ports on which it listens for others than itself; `HostError` where nobody can see them."""
+        try:
+            return listening(self._engine, self._facts())
+        except NotYetError as error:
+            raise HostError(f"{self.name}: {error}") from error
 
     def diff(self) -> tuple[Change, ...]:
         """Return what its file system has that the image does not, volumes and the engine's own init aside."""

@@ -5,16 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import assert_never
 
 from kharness.engine.api import Engine
 from kharness.errors import EngineError, LaunchError
 from kharness.host.sockets import in_use
+from kharness.ops.listening import listening
 from kharness.ops.waiting import NotYetError, pauses
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.hints import hints
-from kharness.plan.listening import listening_ports
 from kharness.plan.readiness import ByHealth, ByPorts, ByRunning, ReadyCheck
 from kharness.plan.runspec import RunSpec
 
@@ -105,7 +104,7 @@ class _Probe:
             case ByHealth():
                 self._health(self._check, now=now, left=left)
             case ByPorts():
-                open_ports = listening_ports(self._tables(facts))
+                open_ports = listening(self._engine, facts)
                 missing = [str(port) for port in self._check.ports if port.number not in open_ports]
                 if missing:
                     raise NotYetError(f"nothing listens on {', '.join(missing)} inside the container")
@@ -131,19 +130,6 @@ class _Probe:
         if len(self._cannot_run) >= GIVE_UP_AFTER and now - self._cannot_run[0] >= HOPELESS:
             raise NeverError(f"{text}; it cannot run in this image")
         raise NotYetError(text)
-
-    def _tables(self, facts: ContainerFacts) -> list[str]:
-        # The host's own view costs a thousandth of an exec and works in images without `cat`.
-        if self._engine.facts().local and facts.pid:
-            with suppress(OSError):
-                return [Path(f"/proc/{facts.pid}/net/{name}").read_text() for name in ("tcp", "tcp6")]
-        try:
-            answers = [self._engine.exec(facts.id, ("cat", f"/proc/net/{name}")) for name in ("tcp", "tcp6")]
-        except EngineError as error:
-            raise NotYetError(f"its sockets cannot be listed: {error}") from error
-        if not answers[0].ok:
-            raise NotYetError(f"its sockets cannot be listed: {answers[0].stderr.strip() or 'cat does not run in it'}")
-        return [answer.stdout for answer in answers]
 
 
 def _rest(

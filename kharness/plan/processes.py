@@ -1,0 +1,15 @@
+"""What a command line says about the program that runs."""
+
+from __future__ import annotations
+
+import posixpath
+
+
+def programs(command: str) -> frozenset[str]:
+    """Return the names by which people know the program of a command line, `httpd` of `/usr/sbin/httpd -f`.
+
+    A service that writes over its command line says its name before a colon (`nginx: worker process`), a login shell
+    after a dash. One that has ended and was not reaped (`[httpd] <defunct>`) runs no program.
+    """
+    first = command.partition(" ")[0]
+    return frozenset({first, posixpath.basename(first.removeprefix("-").rstrip(":"))})
