@@ -10,6 +10,7 @@
     │   ├── ContainerMissingError
     │   ├── ConflictError            the name, address or port is taken
     │   └── BuildError               a build step failed; carries the last lines
+    ├── UnseenError              a check found nothing that it could look at
     ├── LaunchError              a container did not start or did not become ready
     ├── ExpectationError         a container is not as a test, or its settings, expect it to be
     ├── HostError                the host's file system or network refused
@@ -89,6 +90,10 @@ class BuildError(EngineError):
     def __init__(self, message: str, *, tail: tuple[str, ...] = ()) -> None:
         self.tail = tail
         super().__init__("\n".join((message, *(f"    {line}" for line in tail))))
+
+
+class UnseenError(KharnessError):
+    """What a check looks at cannot be seen, and what was not seen is never said to be well."""
 
 
 class LaunchError(KharnessError):

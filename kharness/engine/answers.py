@@ -84,6 +84,7 @@ def container_facts(raw: Mapping[str, Any]) -> ContainerFacts:
         restart_count=raw.get("RestartCount") or 0,
         restart_policy=(host.get("RestartPolicy") or {}).get("Name") or "no",
         health=_health_state((state.get("Health") or state.get("Healthcheck") or {}).get("Status")),
+        health_check=_health(config.get("Healthcheck")),
         pid=state.get("Pid") or 0,
         labels=config.get("Labels") or {},
         addresses=_addresses(networking),
@@ -177,6 +178,11 @@ def engine_facts(
         local=local,
         endpoint=endpoint,
     )
+
+
+def history(raw: Sequence[Mapping[str, Any]] | None) -> tuple[str, ...]:
+    """Read an image's history, which comes with the newest step first."""
+    return tuple(entry.get("CreatedBy") or "" for entry in reversed(raw or ()))
 
 
 def is_podman(version: Mapping[str, Any]) -> bool:

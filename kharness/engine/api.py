@@ -84,6 +84,12 @@ class Engine(Protocol):
     def remove_image(self, image: str, *, force: bool = False) -> None:
         """Remove an image. A missing one is no error; `ConflictError` while something uses it."""
 
+    def history(self, image: str) -> tuple[str, ...]:
+        """Return the commands that made an image, the oldest first; `ImageMissingError`."""
+
+    def save_image(self, image: str) -> Iterator[bytes]:
+        """Return its layers and its manifest as a tar stream, as `docker save` does; `ImageMissingError`."""
+
     # containers
     def container(self, ref: str) -> ContainerFacts | None:
         """Return the container of that id or name, or None."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -84,6 +84,21 @@ class Images:
         except RefusedError as error:
             if not error.missing:
                 raise image_error(error, image) from error
+
+    def history(self, image: str) -> tuple[str, ...]:
+        """Read how an image was made; the engine answers with the newest step first."""
+        try:
+            return answers.history(self._wire.ask("GET", f"/images/{_quoted(image)}/history"))
+        except RefusedError as error:
+            raise image_error(error, image) from error
+
+    def save_image(self, image: str) -> Iterator[bytes]:
+        """Stream the archive as it arrives."""
+        try:
+            with self._wire.open("GET", f"/images/{_quoted(image)}/get") as answer:
+                yield from answer.chunks()
+        except RefusedError as error:
+            raise image_error(error, image) from error
 
     def _image(self, ref: str) -> ImageFacts:
         found = self.image(ref)

@@ -54,7 +54,7 @@ def bases_of(harness: Harness, directory: ContainerDir, settings: Settings) -> f
     """Return the container directories whose `:live` image this one is built on."""
     if settings.image is not None:
         return frozenset()
-    text = _read_dockerfile(directory)
+    text = read_dockerfile(directory)
     args = settings.build.args if settings.build else {}
     names = [other.name for other in harness.catalog.directories if other.name != directory.name]
     found = (local_base(ref, repository=harness.host.repository, names=names) for ref in base_images(text, args=args))
@@ -141,7 +141,7 @@ def plan_recipe(
     Raises `UsageError` where a base has no `:live` image and is not built in this session.
     """
     said = settings.build or Build()
-    text = _read_dockerfile(directory)
+    text = read_dockerfile(directory)
     args = dict(said.args)
     if wants_root(text) and ROOT_ARG not in args:
         args[ROOT_ARG] = _root_image(harness, directory)
@@ -198,7 +198,8 @@ def copy_source(harness: Harness, directory: ContainerDir, source: str) -> Path:
     raise HostError(f"{directory.settings_file}: build.copy: should name something below {root}, not {source!r}")
 
 
-def _read_dockerfile(directory: ContainerDir) -> str:
+def read_dockerfile(directory: ContainerDir) -> str:
+    """Return its text; raises `HostError`."""
     path = directory.path / "Dockerfile"
     try:
         return path.read_text(encoding="utf-8")

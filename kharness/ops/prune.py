@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from kharness.errors import ConflictError, KharnessError
 from kharness.host.locks import lock
 from kharness.ops.harness import Harness
+from kharness.ops.imagescan import forget_scans
 from kharness.ops.recover import settle
 from kharness.ops.secrets import sweep_secrets, with_copies
 from kharness.ops.snapshots import prune_data
@@ -51,6 +52,7 @@ def prune(harness: Harness, *, keep: int | None = None, dry_run: bool = False) -
     yield from _builds(harness, dry_run=dry_run)
     if not dry_run:
         _sweep_secrets(harness)
+        forget_scans(harness)
 
 
 def _releases(harness: Harness, name: str, *, keep: int, dry_run: bool) -> Iterator[Pruned]:

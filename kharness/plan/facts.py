@@ -92,7 +92,7 @@ class ContainerFacts:
     """A container; `state` is created, running, paused, restarting, removing, exited or dead.
 
     `addresses` maps a network's name to the IPv4 address there. `health` is starting, healthy or unhealthy, or None
-    without a health check. `raw` is the engine's whole answer, for bundles and checks.
+    without a health check, and `health_check` that check. `raw` is the engine's whole answer, for bundles and checks.
     """
 
     id: str
@@ -108,6 +108,7 @@ class ContainerFacts:
     restart_count: int = 0
     restart_policy: str = "no"
     health: str | None = None
+    health_check: HealthFacts | None = None
     pid: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
     addresses: Mapping[str, str] = field(default_factory=dict)

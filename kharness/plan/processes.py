@@ -11,5 +11,9 @@ def programs(command: str) -> frozenset[str]:
     A service that writes over its command line says its name before a colon (`nginx: worker process`), a login shell
     after a dash. One that has ended and was not reaped (`[httpd] <defunct>`) runs no program.
     """
-    first = command.partition(" ")[0]
-    return frozenset({first, posixpath.basename(first.removeprefix("-").rstrip(":"))})
+    return frozenset({command.partition(" ")[0], program(command)})
+
+
+def program(command: str) -> str:
+    """Return the last part of the program's name, `httpd` of `/usr/sbin/httpd -f`."""
+    return posixpath.basename(command.partition(" ")[0].removeprefix("-").rstrip(":"))

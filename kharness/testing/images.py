@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import tarfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -112,12 +113,23 @@ class FakeImages(Recorder):
         return self.store.put(request.tag, self._facts(said, replace(base, id=image), request.labels), merged)
 
     @recorded
+    def history(self, image: str) -> tuple[str, ...]:
+        """See `Engine`; one step."""
+        self._existing(image)
+        return ("COPY files/ / # fake",)
+
+    @recorded
+    def save_image(self, image: str) -> Iterator[bytes]:
+        """See `Engine`; one layer, of regular files alone."""
+        found = self._existing(image)
+        layer = archive_of({path.lstrip("/"): content for path, content in sorted(self.store.files[found.id].items())})
+        manifest = json.dumps([{"Config": "config.json", "RepoTags": list(found.tags), "Layers": ["1/layer.tar"]}])
+        return iter([archive_of({"1/layer.tar": layer, "config.json": b"{}", "manifest.json": manifest.encode()})])
+
+    @recorded
     def tag(self, image: str, ref: str) -> None:
         """See `Engine`."""
-        found = self.store.find(image)
-        if found is None:
-            raise ImageMissingError(f"there is no image {image}")
-        self.store.refs[full_reference(ref)] = found.id
+        self.store.refs[full_reference(ref)] = self._existing(image).id
 
     @recorded
     def untag(self, ref: str) -> None:
@@ -128,6 +140,12 @@ class FakeImages(Recorder):
     def remove_image(self, image: str, *, force: bool = False) -> None:
         """See `Engine`."""
         self._drop(image, force=force)
+
+    def _existing(self, image: str) -> ImageFacts:
+        found = self.store.find(image)
+        if found is None:
+            raise ImageMissingError(f"there is no image {image}")
+        return found
 
     def _drop(self, image: str, *, force: bool) -> None:
         found = self.store.find(image)
@@ -166,6 +184,17 @@ def _files(archive: Iterable[bytes]) -> dict[str, bytes]:
     with tarfile.open(fileobj=io.BytesIO(content)) as tar:
         members = ((member.name, tar.extractfile(member)) for member in tar.getmembers() if member.isreg())
         return {name.removeprefix("./"): file.read() for name, file in members if file}
+
+
+def archive_of(files: Mapping[str, bytes]) -> bytes:
+    """Return a tar of regular files."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for path, content in files.items():
+            member = tarfile.TarInfo(path)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
 
 
 def _copied(files: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import posixpath
-import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
@@ -13,6 +11,7 @@ from kharness.errors import ConflictError, ContainerMissingError, EngineError, L
 from kharness.plan.facts import Change, ContainerFacts, ExecResult, NetworkFacts, ProcessFacts
 from kharness.plan.runspec import Attachment
 from kharness.testing.container import EXIT, HEALTH, LOGS, START, FakeContainer, published
+from kharness.testing.images import archive_of
 from kharness.testing.networks import SPECIAL
 from kharness.testing.recording import Recorder, recorded
 
@@ -176,13 +175,7 @@ class FakeLife(Recorder):
     def export(self, container: str) -> Iterator[bytes]:
         """See `Engine`; regular files alone."""
         box = self._box(container)
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w") as archive:
-            for path, content in sorted(box.files.items()):
-                member = tarfile.TarInfo(path.lstrip("/"))
-                member.size = len(content)
-                archive.addfile(member, io.BytesIO(content))
-        return iter([buffer.getvalue()])
+        return iter([archive_of({path.lstrip("/"): content for path, content in sorted(box.files.items())})])
 
     @recorded
     def write_file(self, container: str, path: str, content: bytes, *, mode: int = 0o644) -> None:  # noqa: ARG002

@@ -54,11 +54,17 @@ class Bench:
         self.undo.callback(self.engine.remove_image, ref, force=True)
         return ref
 
-    def build(self, dockerfile: str, name: str = "built", progress: Progress | None = None) -> str:
+    def build(
+        self,
+        dockerfile: str,
+        name: str = "built",
+        progress: Progress | None = None,
+        files: dict[str, bytes] | None = None,
+    ) -> str:
         ref = f"kharness-test/{self.prefix}:{name}"
         self.undo.callback(self.engine.remove_image, ref, force=True)
         request = BuildRequest(tag=ref, labels={"by": "request"})
-        built = self.engine.build([context(dedent(dockerfile))], request, progress=progress)
+        built = self.engine.build([context(dedent(dockerfile), files)], request, progress=progress)
         assert ref in built.tags
         return ref
 

@@ -11,6 +11,7 @@ from kharness.errors import (
     ConflictError,
     ImageMissingError,
 )
+from kharness.host.layers import read_layers
 from kharness.plan.facts import HealthFacts, PortRef
 from tests.engine.bench import Bench
 
@@ -89,3 +90,18 @@ def test_a_failing_step_is_named(bench: Bench) -> None:
 def test_a_build_needs_its_base(bench: Bench) -> None:
     with pytest.raises(BuildError, match='"FROM 127'):
         bench.build("FROM 127.0.0.1:1/never:1\n")
+
+
+def test_an_image_tells_how_it_was_made(bench: Bench) -> None:
+    ref = bench.build("FROM scratch\nCOPY files/ /\n", files={"files/a": b"x"})
+    assert "COPY" in bench.engine.history(ref)[0]
+    with pytest.raises(ImageMissingError, match="there is no image"):
+        bench.engine.history("kharness-test/never:1")
+
+
+def test_an_image_is_saved_with_its_layers_and_a_manifest(bench: Bench) -> None:
+    ref = bench.build("FROM scratch\nCOPY files/ /\n", files={"files/a": b"x", "files/d/b": b"y"})
+    [layer] = read_layers(bench.engine.save_image(ref))
+    assert {entry.path for entry in layer.entries} >= {"/a", "/d/b"}
+    with pytest.raises(ImageMissingError, match="there is no image"):
+        list(bench.engine.save_image("kharness-test/never:1"))

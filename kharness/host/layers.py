@@ -1,0 +1,124 @@
+"""Read the layers of an image out of the archive that an engine saves: docker's own form, and OCI's beside it.
+
+An archive is read once, as a stream: each layer becomes a value when it comes by, and the manifest, which may come
+last, says their order.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import stat
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import chain
+from typing import IO
+
+from kharness.errors import UnseenError
+from kharness.host.chunks import Chunks
+from kharness.plan.evidence.content import PASSWD, Entry, Layer, Secret
+from kharness.plan.evidence.leaks import leaks
+
+MANIFEST = "manifest.json"
+WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
+LOOKED = 8 << 20
+"""Bytes of a file that are looked at for secrets."""
+CHUNK = 1 << 20
+MAGIC = 257
+"""Where a tar's first header says what it is, after the name, the modes and the checksum."""
+TYPES = {
+    tarfile.REGTYPE: stat.S_IFREG,
+    tarfile.AREGTYPE: stat.S_IFREG,
+    tarfile.LNKTYPE: stat.S_IFREG,
+    tarfile.SYMTYPE: stat.S_IFLNK,
+    tarfile.DIRTYPE: stat.S_IFDIR,
+    tarfile.CHRTYPE: stat.S_IFCHR,
+    tarfile.BLKTYPE: stat.S_IFBLK,
+    tarfile.FIFOTYPE: stat.S_IFIFO,
+}
+
+
+def read_layers(archive: Iterator[bytes]) -> tuple[Layer, ...]:
+    """Return the layers in their order; `UnseenError` where the archive cannot be understood or has none."""
+    found: dict[str, Layer] = {}
+    links: dict[str, str] = {}
+    manifest: bytes | None = None
+    with _understood(), tarfile.open(fileobj=Chunks(archive), mode="r|", bufsize=CHUNK) as outer:
+        for member in outer:
+            if member.issym():
+                # A layer that an image has twice is there once.
+                links[member.name] = posixpath.normpath(posixpath.join(posixpath.dirname(member.name), member.linkname))
+            elif member.isreg() and (content := outer.extractfile(member)) is not None:
+                if member.name == MANIFEST:
+                    manifest = content.read()
+                elif (layer := _layer(content)) is not None:
+                    found[member.name] = layer
+    if manifest is None:
+        raise UnseenError("the archive of the image has no manifest")
+    with _understood():
+        [image] = json.loads(manifest)
+        names = [links.get(name, name) for name in image["Layers"]]
+    if missing := [name for name in names if name not in found]:
+        raise UnseenError(f"the archive of the image lacks the layer {missing[0]}")
+    if not names:
+        raise UnseenError("the image has no layer")
+    return tuple(found[name] for name in names)
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    try:
+        yield
+    except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError) as error:
+        raise UnseenError(f"the archive of the image cannot be understood: {error}") from error
+
+
+def _layer(content: IO[bytes]) -> Layer | None:
+    start = content.read(2 * tarfile.BLOCKSIZE)
+    compressed = start.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ"))
+    if not compressed and start[MAGIC : MAGIC + 5] != b"ustar" and start.strip(b"\0"):
+        return None
+    whole = Chunks(chain([start], iter(partial(content.read, CHUNK), b"")))
+    with tarfile.open(fileobj=whole, mode="r|*" if compressed else "r|", bufsize=CHUNK) as inner:
+        return _read(inner)
+
+
+def _read(inner: tarfile.TarFile) -> Layer:
+    entries: list[Entry] = []
+    removed: list[str] = []
+    emptied: list[str] = []
+    secrets: list[Secret] = []
+    modes: dict[str, int] = {}
+    passwd: str | None = None
+    for member in inner:
+        path = "/" + posixpath.normpath(f"/{member.name}").lstrip("/")
+        above, name = posixpath.split(path)
+        if name == OPAQUE:
+            emptied.append(above)
+            continue
+        if name.startswith(WHITEOUT):
+            removed.append(posixpath.join(above, name.removeprefix(WHITEOUT)))
+            continue
+        if member.islnk():
+            # A hard link is what it links to; some writers say another mode for it.
+            linked = "/" + posixpath.normpath(f"/{member.linkname}").lstrip("/")
+            mode = modes.get(linked, stat.S_IFREG | member.mode)
+            secrets += [Secret(each.kind, path) for each in secrets if each.path == linked]
+        else:
+            mode = TYPES.get(member.type, stat.S_IFREG) | member.mode
+        modes[path] = mode
+        entries.append(Entry(path, mode))
+        if member.isreg() and member.size and (file := inner.extractfile(member)) is not None:
+            looked = file.read(LOOKED)
+            secrets += [Secret(kind, path) for kind in leaks(looked, path=path)]
+            if path == PASSWD:
+                passwd = looked.decode(errors="replace")
+    return Layer(
+        entries=tuple(entries),
+        removed=tuple(removed),
+        emptied=tuple(emptied),
+        secrets=tuple(secrets),
+        passwd=passwd,
+    )

@@ -1,0 +1,154 @@
+"""Gather what checks look at: from the plan of a launch, the image, the engine and the ledger."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, TypeVar, cast
+
+from kharness.errors import UnseenError
+from kharness.ops.build import read_dockerfile
+from kharness.ops.harness import Harness
+from kharness.ops.imagescan import image_content
+from kharness.ops.listening import listening
+from kharness.ops.rollback import WAS_LIVE
+from kharness.ops.waiting import NotYetError
+from kharness.plan.evidence.content import Content
+from kharness.plan.evidence.image import Age, ImageStory, Origin
+from kharness.plan.evidence.launch import Launch, inspected, planned
+from kharness.plan.evidence.running import Running, programs
+from kharness.plan.evidence.standing import Standing
+from kharness.plan.facts import ContainerFacts, EngineFacts, ImageFacts, PortRef
+from kharness.plan.launch import Subject, plan_production_launch
+from kharness.plan.modes import Mode
+from kharness.plan.order import ROOT_ARG, base_images, local_base
+from kharness.plan.processes import program
+from kharness.plan.readiness import exposed_ports
+from kharness.settings.catalog import ContainerDir
+from kharness.settings.model import Settings
+
+Part = TypeVar("Part")
+EPHEMERAL = 32768
+"""The first port that the kernel hands out to who asks others (ip_local_port_range, ip(7))."""
+EARLIEST = 1990
+"""Images that are built to be the same at every build say that they were made before there were images."""
+_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
+@dataclass(kw_only=True)
+class Evidence:
+    """Evidence about one container directory: `container` is the instance of the session, production's in production.
+
+    Each part is looked for when it is first asked for, and then kept. Raises `UnseenError` for what cannot be seen, and
+    what else the engine and the host raise.
+    """
+
+    harness: Harness
+    directory: ContainerDir
+    settings: Settings
+    image: ImageFacts
+    container: str
+    mode: Mode
+    now: datetime
+
+    def part(self, kind: type[Part]) -> Part:
+        """Return the part of a kind."""
+        sources: Mapping[type[Any], Callable[[], Any]] = {
+            Launch: lambda: self._launch,
+            Content: lambda: self._content,
+            ImageStory: lambda: self._story,
+            Origin: lambda: self._origin,
+            Age: lambda: self._age,
+            Running: lambda: self._running,
+            Standing: lambda: self._standing,
+            EngineFacts: self.harness.engine.facts,
+        }
+        return cast("Part", sources[kind]())
+
+    @cached_property
+    def _launch(self) -> Launch:
+        if self.mode is Mode.IN_PROD:
+            found = self._instance()
+            return inspected(found.raw, health=found.health_check)
+        built = self.settings.image is None
+        subject = Subject(name=self.directory.name, settings=self.settings, image=self.image, built=built)
+        # The values of env_file and secrets are left out: they do not change what a container may do.
+        return planned(plan_production_launch(subject, volume_root=self.harness.volume_root).spec, self.image)
+
+    @cached_property
+    def _content(self) -> Content:
+        return image_content(self.harness, self.image.id)
+
+    @cached_property
+    def _story(self) -> ImageStory:
+        history = self.harness.engine.history(self.image.id)
+        if not history:
+            raise UnseenError(f"the engine has no history of the image {self.image.id}")
+        return ImageStory(image=self.image, history=history)
+
+    @cached_property
+    def _origin(self) -> Origin:
+        if self.settings.image is not None:
+            return Origin(references=(self.settings.image,))
+        args = dict(self.settings.build.args) if self.settings.build else {}
+        # The base of this host is made of packages, or pulled by the digest in its lock file.
+        references = base_images(read_dockerfile(self.directory), args={ROOT_ARG: ROOT_ARG, **args})
+        names = [each.name for each in self.harness.catalog.directories]
+        repository = self.harness.host.repository
+        own = (each for each in references if local_base(each, repository=repository, names=names))
+        return Origin(references=references, locked=frozenset({*own, ROOT_ARG, "scratch"}))
+
+    @cached_property
+    def _age(self) -> Age:
+        match = _TIME.fullmatch(self.image.created)
+        created = datetime.fromisoformat(match[1] + match[2].replace("Z", "+00:00")) if match else None
+        return Age(created=created if created and created.year > EARLIEST else None, now=self.now)
+
+    @cached_property
+    def _running(self) -> Running:
+        found = self._instance()
+        exposed = exposed_ports(self.settings, self.image)
+        listed = self.harness.engine.processes(found.id)
+        if not any(each.pid == found.pid for each in listed):
+            raise UnseenError(f"{found.name}: its first process is not among those that the engine lists")
+        return Running(
+            programs=programs(listed, first=found.pid),
+            started=program(str(found.raw.get("Path", ""))),
+            listening=self._ports(found, exposed),
+            exposed=frozenset(exposed),
+        )
+
+    def _ports(self, found: ContainerFacts, exposed: tuple[PortRef, ...]) -> frozenset[PortRef]:
+        engine = self.harness.engine
+        try:
+            tcp = {PortRef(number) for number in listening(engine, found)}
+            udp = {PortRef(number, "udp") for number in listening(engine, found, protocol="udp")}
+        except NotYetError as error:
+            raise UnseenError(f"{found.name}: {error}") from error
+        return frozenset(tcp | {port for port in udp if port.number < EPHEMERAL or port in exposed})
+
+    @cached_property
+    def _standing(self) -> Standing:
+        name = self.directory.name
+        live = self.harness.engine.image(self.harness.tags(name).live)
+        releases = self.harness.state.releases(name, limit=1000)
+        return Standing(
+            runs=self._instance().image_id,
+            live=live.id if live else "",
+            recorded=next((each.image_id for each in releases if each.kind in WAS_LIVE), ""),
+        )
+
+    def _instance(self) -> ContainerFacts:
+        found = self.harness.engine.container(self.container)
+        if found is None or not found.running:
+            state = "is gone" if found is None else f"is {found.state}"
+            raise UnseenError(f"{self.container} {state}: of a container that does not run nothing is known")
+        return found
+
+
+def now() -> datetime:
+    """Return the time, with its zone."""
+    return datetime.now(tz=UTC)

@@ -1,0 +1,121 @@
+r"""Recognise secrets in what an image is made of: few rules, each so narrow that ordinary files do not match it.
+
+A rule has words of which one must occur before its pattern is tried: looking for a word is a hundred times faster. The
+forms of tokens are those that their issuers publish.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_BODY = rb"(?:[ \t\r\n]|\\r|\\n)*(?:[A-Za-z-]+: [^\n\\]*(?:\r?\n|\\n))*(?:[ \t\r\n]|\\r|\\n)*[A-Za-z0-9+/=]{48,}"
+"""What follows the first line of a key, also where a JSON file has it as one text: a program that only knows the word
+has none of it.
+"""
+VARIED = 10
+"""So many different characters a token has at least; `xxxxxxxx` and `00000000` stand in examples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A kind of secret; its pattern's first group, or all of it, is the secret itself."""
+
+    kind: str
+    words: tuple[bytes, ...]
+    pattern: re.Pattern[bytes]
+
+
+def _rule(kind: str, words: str, pattern: bytes) -> Rule:
+    return Rule(kind, tuple(word.encode() for word in words.split(",")), re.compile(pattern))
+
+
+RULES = (
+    _rule(
+        "a private key",
+        "PRIVATE KEY-----,PRIVATE KEY BLOCK-----",
+        rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----" + _BODY,
+    ),
+    _rule("an AWS access key", "AKIA,ASIA", rb"(?<![A-Za-z0-9+/=_-])(A[KS]IA[A-Z2-7]{16})(?![A-Za-z0-9+/=_-])"),
+    _rule(
+        "an AWS secret key",
+        "aws_secret_access_key,AWS_SECRET_ACCESS_KEY",
+        rb"(?i)aws_secret_access_key[\"']?\s*[=:]\s*[\"']?([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])",
+    ),
+    _rule("a Google API key", "AIza", rb"(?<![A-Za-z0-9_-])(AIza[A-Za-z0-9_-]{35})(?![A-Za-z0-9_-])"),
+    _rule(
+        "a GitHub token",
+        "ghp_,gho_,ghu_,ghs_,ghr_,github_pat_",
+        rb"(?<![A-Za-z0-9_])(gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59})(?![A-Za-z0-9_])",
+    ),
+    _rule("a GitLab token", "glpat-", rb"(?<![A-Za-z0-9_-])(glpat-[A-Za-z0-9_-]{20})(?![A-Za-z0-9_-])"),
+    _rule("a Slack token", "xox", rb"(?<![A-Za-z0-9])(xox[abprs]-[0-9]{8,}-[A-Za-z0-9-]{20,})"),
+    _rule(
+        "a Slack webhook",
+        "hooks.slack.com",
+        rb"hooks\.slack\.com/services/(T[A-Z0-9]{8,}/B[A-Z0-9]{8,}/[A-Za-z0-9]{24})",
+    ),
+    _rule("a Stripe key", "sk_live_,rk_live_", rb"(?<![A-Za-z0-9_])([rs]k_live_[A-Za-z0-9]{24,})"),
+    _rule("an npm token", "npm_", rb"(?<![A-Za-z0-9_])(npm_[A-Za-z0-9]{36})(?![A-Za-z0-9_])"),
+    _rule("a PyPI token", "pypi-AgEI", rb"(pypi-AgEI[A-Za-z0-9_-]{60,})"),
+    _rule("an OpenAI key", "T3BlbkFJ", rb"(sk-[A-Za-z0-9_-]{20,}T3BlbkFJ[A-Za-z0-9_-]{20,})"),
+    _rule("a DigitalOcean token", "dop_v1_", rb"(?<![A-Za-z0-9_])(dop_v1_[a-f0-9]{64})(?![A-Za-z0-9])"),
+)
+
+_FILES = {
+    ".netrc": (
+        "a password for a host",
+        re.compile(rb"^\s*(?:machine\s+\S+|default)\b[^#]*?\bpassword\s+(\S+)", re.MULTILINE),
+    ),
+    ".git-credentials": ("a password for git", re.compile(rb"^https?://[^:\s/]+:([^@\s]+)@", re.MULTILINE)),
+    ".pgpass": ("a password for PostgreSQL", re.compile(rb"^[^#\s][^:\n]*(?::[^:\n]*){3}:([^\s:]+)\s*$", re.MULTILINE)),
+    ".htpasswd": ("a password's hash", re.compile(rb"^[^:\s#]+:(\$\S{20,}|\{SHA\}\S+)\s*$", re.MULTILINE)),
+}
+_PLACES = {
+    "/etc/shadow": ("a password's hash", re.compile(rb"^[^:\n]+:(\$[^:\n]{8,}):", re.MULTILINE)),
+}
+_REGISTRY = ("a password for a registry", re.compile(rb"\"auth\"\s*:\s*\"([A-Za-z0-9+/=]{8,})\""))
+
+_NAME = r"[A-Z0-9_]*(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|SECRET_KEY(?:_BASE)?)"
+VARIABLE = re.compile(rf"(?<![A-Za-z0-9_])({_NAME})=(?:\"([^\"]*)\"|'([^']*)'|([^\s;&|\"']*))", re.IGNORECASE)
+NOT_SAID = re.compile(r"\$.*|<.*>|/.*|\*+|x+|true|false|yes|no|none|null|\d{1,5}[smhd]?", re.IGNORECASE | re.DOTALL)
+"""Values that are no secret: another variable, a place holder, the path of a file, a switch, a time."""
+CREDENTIALS = re.compile(r"[a-z][a-z0-9+.-]*://[^\s:/@\"'$]+:([^\s/@\"'$]+)@", re.IGNORECASE)
+BEARER = re.compile(r"Authorization:\s*(?:Bearer|Basic|token)\s+([A-Za-z0-9._~+/=-]{16,})", re.IGNORECASE)
+
+
+def leaks(content: bytes, *, path: str = "") -> Iterator[str]:
+    """Yield the kinds of secrets in a file's content, each once."""
+    for rule in RULES:
+        if any(word in content for word in rule.words) and _tells(rule.pattern, content):
+            yield rule.kind
+    name = posixpath.basename(path)
+    special = [found for found in (_FILES.get(name), _PLACES.get(path)) if found]
+    if path.endswith(("/.docker/config.json", "/.dockercfg")):
+        special.append(_REGISTRY)
+    for kind, pattern in special:
+        if pattern.search(content):
+            yield kind
+
+
+def leaks_in_words(text: str) -> Iterator[str]:
+    """Yield the kinds of secrets in a variable `NAME=VALUE` or in the command that made a layer."""
+    yield from leaks(text.encode(errors="surrogateescape"))
+    for match in VARIABLE.finditer(text):
+        value = next((group for group in match.groups()[1:] if group), "")
+        if value and not NOT_SAID.fullmatch(value):
+            yield f"a value of {match[1]}"
+    if any(not NOT_SAID.fullmatch(match[1]) for match in CREDENTIALS.finditer(text)):
+        yield "a password in an address"
+    if BEARER.search(text):
+        yield "an authorization header"
+
+
+def _tells(pattern: re.Pattern[bytes], content: bytes) -> bool:
+    for match in pattern.finditer(content):
+        secret = match[match.lastindex or 0]
+        if len(set(secret)) >= VARIED and b"EXAMPLE" not in secret:
+            return True
+    return False

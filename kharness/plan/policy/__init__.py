@@ -1,0 +1,1 @@
+"""The checks of a container, a file each: pure decisions about evidence that others gathered."""
