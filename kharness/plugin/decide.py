@@ -96,7 +96,6 @@ class Decider:
         seen = self.info.seen
         known = self.info.unchanged.get(name)
         built = self.pipeline.built.get(name) if self.pipeline else None
-        patterns = [str(pattern) for pattern in self.config.getini("python_files")]
         expected = seen.expected(name, self.mode)
         files = {test.file for test in seen.tests.get(name, ())}
         gate = self.settings[name].gate
@@ -104,7 +103,7 @@ class Decider:
         return GateFacts(
             name=name,
             image=known or (built.image.id if built else None),
-            files=frozenset(str(path.relative_to(directory.path)) for path in tests_on_disk(directory, patterns)),
+            files=self._files(directory),
             expected=expected,
             other_mode=frozenset(files - {test.file for test in expected}),
             outcomes=self.outcomes.by_name.get(name, {}),
@@ -117,6 +116,12 @@ class Decider:
             skips=frozenset(gate.skips),
             known_good=known is not None,
         )
+
+    def _files(self, directory: ContainerDir) -> frozenset[str]:
+        patterns = [str(pattern) for pattern in self.config.getini("python_files")]
+        found = {str(path.relative_to(directory.path)) for path in tests_on_disk(directory, patterns)}
+        declares = next(self.settings[directory.name].expect.each(), None) is not None
+        return frozenset(found | {directory.settings_file.name} if declares else found)
 
     def _changes(self, directory: ContainerDir, *, known: bool) -> tuple[str, ...]:
         try:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from kharness.errors import SettingsError
+from kharness.plugin.attach import attached
+from kharness.plugin.expectations import expectations
 from kharness.plugin.stash import SessionInfo
 from kharness.settings.catalog import ContainerDir
 
@@ -33,8 +36,17 @@ class SettingsFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """Make the items: those that are declared, or one for settings that cannot be used."""
+        from kharness.settings.load import load_settings  # noqa: PLC0415 - with container directories alone
+
         problems = self.info.broken.get(self.directory.name)
-        if problems is not None:
+        try:
+            settings = None if problems else load_settings(self.directory.path)
+        except SettingsError as error:
+            problems, settings = str(error), None
+        if settings is None:
             item: BrokenSettings = BrokenSettings.from_parent(self, name="settings")
-            item.problems = problems
+            item.problems = problems or ""
             yield item
+            return
+        here = attached(self.directory, self.info, self.config)
+        yield from expectations(self, settings.expect, here)

@@ -42,5 +42,5 @@ class Expect(Section):
 def check_expect(expect: Expect, *, limit: float) -> Iterator[tuple[Loc, str]]:
     """Yield place and message of each that a test could not wait for; `limit` is `test.timeout` in seconds."""
     for loc, said in expect.each():
-        if said.timeout > limit:
+        if "timeout" in said.model_fields_set and said.timeout > limit:
             yield (*loc, "timeout"), f"should not be above test.timeout, which ends a test after {limit:g} s"

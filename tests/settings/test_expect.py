@@ -161,3 +161,5 @@ def test_what_is_wrong_is_told(complaints: Callable[..., list[str]], text: str, 
 
 def test_a_limit_of_the_tests_is_that_of_their_expectations_too(read: Callable[[str], Settings]) -> None:
     read("{expect: {http: [{timeout: 6m}]}, test: {timeout: 6m}}")
+    # A default is nobody's mistake.
+    read("{expect: {http: [/]}, test: {timeout: 2s}}")
