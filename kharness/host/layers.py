@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import json
 import posixpath
+import re
 import stat
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
-from typing import IO
+from typing import IO, Protocol
 
 from kharness.errors import UnseenError
 from kharness.host.chunks import Chunks
 from kharness.plan.evidence.content import PASSWD, Entry, Layer, Secret
-from kharness.plan.evidence.leaks import leaks
+from kharness.plan.evidence.leaks import is_library, leaks
 
 MANIFEST = "manifest.json"
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
-LOOKED = 8 << 20
-"""Bytes of a file that are looked at for secrets."""
+START, LOOKED = 4096, 8 << 20
+"""Bytes of a file by which it is known, and those after them that are looked at for secrets."""
+DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 CHUNK = 1 << 20
 MAGIC = 257
 """Where a tar's first header says what it is, after the name, the modes and the checksum."""
@@ -40,7 +42,17 @@ TYPES = {
 }
 
 
-def read_layers(archive: Iterator[bytes]) -> tuple[Layer, ...]:
+class Known(Protocol):
+    """Layers that were read before, by the digest in their name."""
+
+    def layer(self, digest: str) -> Layer | None:
+        """Return it, or None."""
+
+    def keep(self, digest: str, layer: Layer) -> None:
+        """Remember it."""
+
+
+def read_layers(archive: Iterator[bytes], *, known: Known | None = None) -> tuple[Layer, ...]:
     """Return the layers in their order; `UnseenError` where the archive cannot be understood or has none."""
     found: dict[str, Layer] = {}
     links: dict[str, str] = {}
@@ -53,7 +65,7 @@ def read_layers(archive: Iterator[bytes]) -> tuple[Layer, ...]:
             elif member.isreg() and (content := outer.extractfile(member)) is not None:
                 if member.name == MANIFEST:
                     manifest = content.read()
-                elif (layer := _layer(content)) is not None:
+                elif (layer := _known_or_read(member.name, content, known)) is not None:
                     found[member.name] = layer
     if manifest is None:
         raise UnseenError("the archive of the image has no manifest")
@@ -73,6 +85,17 @@ def _understood() -> Iterator[None]:
         yield
     except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError) as error:
         raise UnseenError(f"the archive of the image cannot be understood: {error}") from error
+
+
+def _known_or_read(name: str, content: IO[bytes], known: Known | None) -> Layer | None:
+    # Engines name a layer by a digest of what is in it, and of what is below it.
+    match = DIGEST.search(name)
+    layer = known.layer(match[0]) if known is not None and match else None
+    if layer is None:
+        layer = _layer(content)
+        if layer is not None and known is not None and match:
+            known.keep(match[0], layer)
+    return layer
 
 
 def _layer(content: IO[bytes]) -> Layer | None:
@@ -111,7 +134,10 @@ def _read(inner: tarfile.TarFile) -> Layer:
         modes[path] = mode
         entries.append(Entry(path, mode))
         if member.isreg() and member.size and (file := inner.extractfile(member)) is not None:
-            looked = file.read(LOOKED)
+            looked = file.read(START)
+            if is_library(looked, path):
+                continue
+            looked += file.read(LOOKED)
             secrets += [Secret(kind, path) for kind in leaks(looked, path=path)]
             if path == PASSWD:
                 passwd = looked.decode(errors="replace")

@@ -1,77 +1,116 @@
-"""What is in an image, read once for each image and kept in the state directory."""
+"""What is in an image, and in a layer: read once for each of them, and kept in the state directory."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import time
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from kharness.errors import HostError, UnseenError
 from kharness.host.layers import read_layers
 from kharness.ops.harness import Harness
-from kharness.plan.evidence.content import Content, Secret, content_of
+from kharness.plan.evidence.content import Content, Entry, Layer, Secret, content_of
 
 VERSION = 1
 """Grows with whatever is looked for: what an older version saw is not what a newer one would."""
+UNUSED = 30 * 86_400.0
+"""Seconds after which what was not asked for any more is forgotten."""
 
 
 def image_content(harness: Harness, image: str) -> Content:
     """Return what is in the image of that id; `UnseenError` where it cannot be read, `EngineError`, `HostError`."""
-    kept = _place(harness, image)
-    known = _known(kept)
-    if known is not None:
-        return known
-    content = content_of(read_layers(harness.engine.save_image(image)))
-    if not content.files:
-        raise UnseenError(f"the image {image} has no file")
-    _keep(kept, content)
+    scans = _Scans(_directory(harness))
+    digest = image.removeprefix("sha256:")
+    content = scans.content(digest)
+    if content is None:
+        content = content_of(read_layers(harness.engine.save_image(image), known=scans))
+        if not content.files:
+            raise UnseenError(f"the image {image} has no file")
+        scans.write(f"image-{digest}", asdict(content))
     return content
 
 
 def forget_scans(harness: Harness) -> None:
-    """Remove what is kept of images that are gone."""
-    directory = harness.state_dir / "scans"
-    there = {_place(harness, image.id).name for image in harness.engine.images()}
+    """Remove what nobody has asked for in a month."""
+    directory = _directory(harness)
     for file in directory.glob("*.json") if directory.is_dir() else ():
-        if file.name not in there:
-            file.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            if time.time() - file.stat().st_mtime > UNUSED:
+                file.unlink()
 
 
-def _place(harness: Harness, image: str) -> Path:
-    return harness.state_dir / "scans" / f"{image.removeprefix('sha256:')}.json"
+def _directory(harness: Harness) -> Path:
+    return harness.state_dir / "scans"
 
 
-def _known(file: Path) -> Content | None:
-    # Whatever is wrong with a copy, the image itself is there to be read.
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        said: Mapping[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        if said["version"] == VERSION:
-            return _content(said["content"])
-    return None
+@dataclass(frozen=True)
+class _Scans:
+    """What was seen, a file each; its time is when it was last asked for."""
+
+    directory: Path
+
+    def content(self, digest: str) -> Content | None:
+        said = self._read(f"image-{digest}")
+        with suppress(TypeError, KeyError):
+            return None if said is None else _content(said)
+        return None
+
+    def layer(self, digest: str) -> Layer | None:
+        said = self._read(f"layer-{digest}")
+        with suppress(TypeError, KeyError):
+            return None if said is None else _layer(said)
+        return None
+
+    def keep(self, digest: str, layer: Layer) -> None:
+        self.write(f"layer-{digest}", asdict(layer))
+
+    def write(self, name: str, said: dict[str, Any]) -> None:
+        file = self.directory / f"{name}.json"
+        new = self.directory / f".{name}-{os.getpid()}"
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # As ASCII: a path that is not UTF-8 has half a character in it.
+            new.write_text(json.dumps({"version": VERSION, "said": said}), encoding="ascii")
+            new.replace(file)
+        except OSError as error:
+            raise HostError(f"{file}: cannot be written: {error.strerror}") from error
+
+    def _read(self, name: str) -> Any:
+        # Whatever is wrong with what was kept, the image itself is there to be read.
+        file = self.directory / f"{name}.json"
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            kept = json.loads(file.read_text(encoding="ascii"))
+            if kept["version"] == VERSION:
+                os.utime(file)
+                return kept["said"]
+        return None
 
 
-def _content(said: Mapping[str, Any]) -> Content:
+def _content(said: Any) -> Content:
     return Content(
         files=int(said["files"]),
         set_uid=tuple(said["set_uid"]),
         world_writable=tuple(said["world_writable"]),
         managers=tuple(said["managers"]),
-        secrets=tuple(Secret(**each) for each in said["secrets"]),
-        lost=tuple(Secret(**each) for each in said["lost"]),
+        secrets=_secrets(said["secrets"]),
+        lost=_secrets(said["lost"]),
         passwd=str(said["passwd"]),
     )
 
 
-def _keep(file: Path, content: Content) -> None:
-    new = file.with_name(f".{file.name}-{os.getpid()}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # As ASCII: a path that is not UTF-8 has half a character in it.
-        new.write_text(json.dumps({"version": VERSION, "content": asdict(content)}), encoding="ascii")
-        new.replace(file)
-    except OSError as error:
-        raise HostError(f"{file}: cannot be written: {error.strerror}") from error
+def _layer(said: Any) -> Layer:
+    return Layer(
+        entries=tuple(Entry(each["path"], each["mode"]) for each in said["entries"]),
+        removed=tuple(said["removed"]),
+        emptied=tuple(said["emptied"]),
+        secrets=_secrets(said["secrets"]),
+        passwd=said["passwd"],
+    )
+
+
+def _secrets(said: Any) -> tuple[Secret, ...]:
+    return tuple(Secret(each["kind"], each["path"]) for each in said)

@@ -39,6 +39,8 @@ class Collected:
     nodeid: str
     file: str
     marks: frozenset[str] = frozenset()
+    check: bool = False
+    """Whether it is a check of the settings: it stands in the way when it fails, and shows nothing when it passes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,12 @@ class GateFacts:
     skips: frozenset[str] = frozenset()
     known_good: bool = False
     interrupted: bool = False
+
+    @property
+    def tests(self) -> Mapping[str, Outcome]:
+        """How the tests ended: all that is not a check."""
+        checks = {item.nodeid for item in self.expected if item.check}
+        return {nodeid: outcome for nodeid, outcome in self.outcomes.items() if nodeid not in checks}
 
 
 def refusals(facts: GateFacts) -> tuple[str, ...]:
@@ -113,17 +121,24 @@ def _reasons(facts: GateFacts) -> Iterator[str]:
     yield from (f"collection failed: {error}" for error in facts.collection_errors)
     yield from (f"a test worker crashed: {crash}" for crash in facts.crashes)
     yield from _incomplete(facts)
+    tests = facts.tests
     by_outcome: dict[Outcome, list[str]] = {}
-    for nodeid, outcome in facts.outcomes.items():
+    for nodeid, outcome in tests.items():
         by_outcome.setdefault(outcome, []).append(nodeid)
     for outcome, verb in ((Outcome.FAILED, "failed"), (Outcome.ERROR, "had errors")):
         if found := by_outcome.get(outcome):
             yield f"{_count(found)} {verb}: {_names(found)}"
+    # Each by its name, which says what is wrong.
+    yield from (
+        f"the check failed: {nodeid.rpartition('::')[2]}"
+        for nodeid, outcome in facts.outcomes.items()
+        if nodeid not in tests and outcome is not Outcome.PASSED
+    )
     skipped = [nodeid for nodeid in by_outcome.get(Outcome.SKIPPED, []) if not _allowed(nodeid, facts.skips)]
     if skipped:
         yield f"{_count(skipped)} skipped, and gate.skips does not allow it: {_names(skipped)}"
-    if not any(outcome in GOOD for outcome in facts.outcomes.values()):
-        yield "no test passed" if facts.outcomes else "no test ran"
+    if not any(outcome in GOOD for outcome in tests.values()):
+        yield "no test passed" if tests else "no test ran"
     yield from facts.changes
 
 

@@ -17,6 +17,7 @@ from kharness.plan.secrets import redact
 from kharness.settings.catalog import ContainerDir
 
 if TYPE_CHECKING:
+    from kharness.ops.evidence import Evidence
     from kharness.ops.harness import Harness
     from kharness.ops.instance import Instance
     from kharness.ops.session import TestSession
@@ -65,6 +66,23 @@ class Attached:
             ready=self._readiness,
             ready_timeout=self.harness.host.ready_timeout,
             secrets=self._secrets(),
+        )
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What its checks look at."""
+        from kharness.ops.evidence import Evidence, now  # noqa: PLC0415
+
+        mode = self._info.selection.mode
+        assert mode is not None  # noqa: S101 - without a mode nothing runs
+        return Evidence(
+            harness=self.harness,
+            directory=self._directory,
+            settings=self.harness.settings(self._directory),
+            image=self.image,
+            container=self.instance.id,
+            mode=mode,
+            now=now(),
         )
 
     @contextmanager

@@ -12,6 +12,7 @@ from kharness.plan.modes import Mode
 from kharness.plugin.board import Board
 from kharness.plugin.collection import Collection
 from kharness.plugin.items import Items
+from kharness.plugin.policy import PolicyReports
 from kharness.plugin.selection import Selection
 from kharness.plugin.stash import INFO, SessionInfo, is_worker
 
@@ -26,6 +27,7 @@ def begin(config: pytest.Config, selection: Selection) -> None:
             board=Board(Path(told["board"])),
             broken=told["broken"],
             unchanged=told["unchanged"],
+            idle=told["idle"],
         )
     else:
         _refuse_distribution(config, selection)
@@ -34,6 +36,7 @@ def begin(config: pytest.Config, selection: Selection) -> None:
     config.stash[INFO] = info
     config.pluginmanager.register(Collection(info), "kharness-collection")
     config.pluginmanager.register(Items(info), "kharness-items")
+    config.pluginmanager.register(PolicyReports(), "kharness-policy")
     if not is_worker(config) and selection.mode is not None:
         _begin_controller(config, info, selection.mode)
 

@@ -12,6 +12,7 @@ from kharness.errors import KharnessError
 from kharness.ops.instance import Instance
 from kharness.plan.secrets import redact
 from kharness.plugin.attach import ATTACHED
+from kharness.plugin.policy import CheckItem
 from kharness.plugin.stash import LIBRARY, NAME
 
 LOG_LINES = 50
@@ -29,7 +30,8 @@ def complete(item: pytest.Item, report: pytest.TestReport) -> None:
     secrets = item.stash.setdefault(SECRETS, set())
     secrets |= {secret for instance in found.values() for secret in instance.secrets if len(secret) >= LONG}
     _hide(report, secrets)
-    for instance in found.values() if report.failed else ():
+    # A check says itself what it found, and nothing in a log would say more.
+    for instance in found.values() if report.failed and not isinstance(item, CheckItem) else ():
         report.sections.extend(bundle(instance))
 
 

@@ -15,6 +15,7 @@ from kharness.plugin.board import COLLECTED, REFUSED
 from kharness.plugin.declared import BrokenSettings, SettingsFile
 from kharness.plugin.fixtures import register_fixtures
 from kharness.plugin.options import MODE_FLAGS
+from kharness.plugin.policy import CheckItem
 from kharness.plugin.selection import NO_TESTS
 from kharness.plugin.stash import ID, NAME, SessionInfo, is_worker
 from kharness.settings.catalog import ContainerDir
@@ -76,7 +77,7 @@ class Collection:
         if directory is not None and ID not in item.stash:
             item.stash[NAME], item.stash[ID] = directory.name, item.nodeid
             if not isinstance(item, BrokenSettings):
-                self._info.seen.add(directory, item)
+                self._info.seen.add(directory, item, check=isinstance(item, CheckItem))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -138,6 +139,8 @@ class Collection:
         if isinstance(item, BrokenSettings):
             return mode is not None
         if mode is None or name in self._info.broken or name in self._info.unchanged:
+            return False
+        if name in self._info.idle and isinstance(item.parent, SettingsFile):
             return False
         return runs_in(mode, {mark.name for mark in item.iter_markers()})
 

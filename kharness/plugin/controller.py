@@ -85,6 +85,8 @@ class Controller:
         )
         if self._config.option.if_changed:
             self._find_unchanged()
+        if self._mode is Mode.IN_PROD:
+            self._find_idle()
         # A terminated session cleans up like an interrupted one.
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, _interrupt) for number in _terminating()}
@@ -232,6 +234,15 @@ class Controller:
             verdict = self._harness.state.verdict(directory.name, self._mode.value, now.key) if now else None
             if verdict and verdict.outcome == "passed" and self._harness.engine.image(verdict.image_id):
                 self._info.unchanged[directory.name] = verdict.image_id
+
+    def _find_idle(self) -> None:
+        # A base, or a container that somebody starts by hand now and then: named itself, it must run.
+        for directory in self._info.selection.fleet:
+            settings = self._settings.get(directory.name)
+            if settings is not None and settings.autostart is None:
+                wanted = settings.container_name or directory.name
+                if self._harness.engine.container(wanted) is None:
+                    self._info.idle.append(directory.name)
 
     def _decide(self, session: pytest.Session, exitstatus: int) -> None:
         assert self._session is not None  # noqa: S101 - the caller looked

@@ -24,9 +24,11 @@ from kharness.plan.operation import Evidence, Released
 from kharness.plan.order import build_order
 from kharness.plan.proof import Proof
 from kharness.plugin.child import Children, replay, reports_of
+from kharness.plugin.declared import declares
 from kharness.plugin.outcomes import Outcomes
 from kharness.plugin.partial import narrowings
 from kharness.plugin.pipeline import Pipeline
+from kharness.plugin.policy import MARK
 from kharness.plugin.progress import Progress
 from kharness.plugin.selection import tests_on_disk
 from kharness.plugin.stash import SessionInfo
@@ -96,6 +98,7 @@ class Decider:
         seen = self.info.seen
         known = self.info.unchanged.get(name)
         built = self.pipeline.built.get(name) if self.pipeline else None
+        patterns = [str(pattern) for pattern in self.config.getini("python_files")]
         expected = seen.expected(name, self.mode)
         files = {test.file for test in seen.tests.get(name, ())}
         gate = self.settings[name].gate
@@ -103,7 +106,7 @@ class Decider:
         return GateFacts(
             name=name,
             image=known or (built.image.id if built else None),
-            files=self._files(directory),
+            files=self._files(directory, patterns),
             expected=expected,
             other_mode=frozenset(files - {test.file for test in expected}),
             outcomes=self.outcomes.by_name.get(name, {}),
@@ -117,11 +120,11 @@ class Decider:
             known_good=known is not None,
         )
 
-    def _files(self, directory: ContainerDir) -> frozenset[str]:
-        patterns = [str(pattern) for pattern in self.config.getini("python_files")]
+    def _files(self, directory: ContainerDir, patterns: list[str]) -> frozenset[str]:
         found = {str(path.relative_to(directory.path)) for path in tests_on_disk(directory, patterns)}
-        declares = next(self.settings[directory.name].expect.each(), None) is not None
-        return frozenset(found | {directory.settings_file.name} if declares else found)
+        if declares(self.settings[directory.name], self.harness.host):
+            found.add(directory.settings_file.name)
+        return frozenset(found)
 
     def _changes(self, directory: ContainerDir, *, known: bool) -> tuple[str, ...]:
         try:
@@ -157,7 +160,7 @@ class Decider:
             inputs=inputs.key,
             image_id=facts.image,
             outcome="failed" if reasons else "passed",
-            tests=len(facts.outcomes),
+            tests=len(facts.tests),
             at=time.time(),
             session=self.info.session,
         )
@@ -173,7 +176,7 @@ class Decider:
             return
         evidence = Evidence(
             session=self.info.session,
-            tests=len(facts.outcomes),
+            tests=len(facts.tests),
             digest=self.pipeline.inputs[name].image if self.pipeline and name in self.pipeline.inputs else "",
             commit=commit_of(self._directory(name).path),
             flaky=self.outcomes.needed_more_tries(name),
@@ -201,13 +204,13 @@ class Decider:
         if found is None:
             raise KharnessError(f"{name}: the tested image {image} is gone")
         subject = production_subject(self.harness, directory, self.settings[name], found)
-        tests = len(self.info.seen.expected(name, Mode.IN_PROD))
+        tests = sum(not item.check for item in self.info.seen.expected(name, Mode.IN_PROD))
 
         def verify() -> tuple[str, ...]:
             self.progress.drain(animate=False)
             if not tests:
                 return ()
-            result = self.children.run(directory.path, "--in-prod")
+            result = self.children.run(directory.path, "--in-prod", "-m", f"not {MARK}")
             failed = replay(self.config, result.reports, heading=HEADING)
             if failed:
                 return tuple(f"{nodeid} failed in production" for nodeid in failed)

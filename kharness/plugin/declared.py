@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from kharness.errors import SettingsError
+from kharness.errors import KharnessError
 from kharness.plugin.attach import attached
 from kharness.plugin.expectations import expectations
 from kharness.plugin.stash import SessionInfo
 from kharness.settings.catalog import ContainerDir
+
+if TYPE_CHECKING:
+    from kharness.settings.host import HostSettings
+    from kharness.settings.model import Settings
+
+HOST = pytest.StashKey["HostSettings"]()
 
 
 class BrokenSettings(pytest.Item):
@@ -36,17 +44,40 @@ class SettingsFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """Make the items: those that are declared, or one for settings that cannot be used."""
-        from kharness.settings.load import load_settings  # noqa: PLC0415 - with container directories alone
-
         problems = self.info.broken.get(self.directory.name)
-        try:
-            settings = None if problems else load_settings(self.directory.path)
-        except SettingsError as error:
-            problems, settings = str(error), None
-        if settings is None:
+        if problems is not None:
             item: BrokenSettings = BrokenSettings.from_parent(self, name="settings")
-            item.problems = problems or ""
+            item.problems = problems
             yield item
             return
-        here = attached(self.directory, self.info, self.config)
-        yield from expectations(self, settings.expect, here)
+        from kharness.settings.load import load_settings  # noqa: PLC0415 - in projects with container directories
+
+        try:
+            settings = load_settings(self.directory.path)
+            yield from _declared(self, settings)
+        except KharnessError as error:
+            raise self.CollectError(str(error)) from error
+
+
+def declares(settings: Settings, host: HostSettings) -> bool:
+    """Whether a directory's settings have items, which a complete session runs."""
+    from kharness.plan.policy.catalog import profile_of  # noqa: PLC0415 - it loads all checks
+
+    return settings.expect.declares or profile_of(settings, default=host.policy) != "none"
+
+
+def _declared(file: SettingsFile, settings: Settings) -> Iterator[pytest.Item]:
+    from kharness.plan.policy.catalog import checks_of, profile_of  # noqa: PLC0415
+    from kharness.plugin.policy import check_items  # noqa: PLC0415
+
+    yield from expectations(file, settings.expect, attached(file.directory, file.info, file.config))
+    yield from check_items(file, checks_of(profile_of(settings, default=_host(file.config).policy)))
+
+
+def _host(config: pytest.Config) -> HostSettings:
+    from kharness.settings.host import load_host_settings  # noqa: PLC0415
+
+    if HOST not in config.stash:
+        project = config.rootpath if (config.rootpath / "pyproject.toml").is_file() else None
+        config.stash[HOST] = load_host_settings(project=project, environ=os.environ)
+    return config.stash[HOST]

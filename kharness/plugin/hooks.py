@@ -21,6 +21,7 @@ MARKS = (
     "standalone: runs with a test instance on any machine (--ready)",
     "prod_ready: runs with a test instance in production's environment (--prod-ready)",
     "in_prod: may run against the production instance (--in-prod)",
+    "policy: a check that settings.yaml stands for; -m 'not policy' leaves them out",
 )
 
 

@@ -24,26 +24,27 @@ class Seen:
     left_out: dict[str, int] = field(default_factory=dict)
     """How many tests do not run because the session has no mode."""
 
-    def add(self, directory: ContainerDir, item: pytest.Item) -> None:
-        """Note a test; its file is told relative to the container directory."""
+    def add(self, directory: ContainerDir, item: pytest.Item, *, check: bool = False) -> None:
+        """Note a test, or a check of the settings; its file is told relative to the container directory."""
         name = directory.name
         file = _below(item.path, directory.path)
         marks = frozenset(mark.name for mark in item.iter_markers())
-        self.tests.setdefault(name, []).append(Collected(nodeid=item.nodeid, file=file, marks=marks))
+        found = Collected(nodeid=item.nodeid, file=file, marks=marks, check=check)
+        self.tests.setdefault(name, []).append(found)
 
     def add_error(self, name: str, text: str) -> None:
         """Note a file that could not be collected."""
         self.errors.setdefault(name, []).append(text)
 
     def expected(self, name: str, mode: Mode) -> tuple[Collected, ...]:
-        """Return the tests of a directory that run in the mode."""
+        """Return the tests and checks of a directory that run in the mode."""
         return tuple(test for test in self.tests.get(name, ()) if runs_in(mode, test.marks))
 
     def to_plain(self) -> dict[str, Any]:
         """Return plain values, for the way from a worker to the controller."""
         return {
             "tests": {
-                name: [[test.nodeid, test.file, sorted(test.marks)] for test in tests]
+                name: [[test.nodeid, test.file, sorted(test.marks), test.check] for test in tests]
                 for name, tests in self.tests.items()
             },
             "errors": self.errors,
@@ -55,8 +56,8 @@ class Seen:
         for name, tests in plain["tests"].items():
             known = {test.nodeid for test in self.tests.get(name, ())}
             self.tests.setdefault(name, []).extend(
-                Collected(nodeid=nodeid, file=file, marks=frozenset(marks))
-                for nodeid, file, marks in tests
+                Collected(nodeid=nodeid, file=file, marks=frozenset(marks), check=check)
+                for nodeid, file, marks, check in tests
                 if nodeid not in known
             )
         for name, errors in plain["errors"].items():

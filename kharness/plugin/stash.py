@@ -26,6 +26,8 @@ class SessionInfo:
     """Directories whose settings cannot be used, with all their problems."""
     unchanged: dict[str, str] = field(default_factory=dict)
     """Directories that passed with exactly these inputs, with the image id of that time."""
+    idle: list[str] = field(default_factory=list)
+    """Directories of a fleet that nothing starts, and that have no production container."""
     seen: Seen = field(default_factory=Seen)
     began: dict[str, str] = field(default_factory=dict)
     """The digest of settings and tests of each selected directory, as the session found them."""
@@ -39,6 +41,7 @@ class SessionInfo:
             "board": str(self.board.path),
             "broken": self.broken,
             "unchanged": self.unchanged,
+            "idle": self.idle,
         }
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from kharness.ops.session import TestSession
 from kharness.plan.facts import short_id
+from kharness.plan.gate import GateFacts
 from kharness.plan.modes import Mode
 from kharness.report.released import Line, reason_lines, released_lines
 
@@ -53,15 +54,18 @@ def _container(reporter: pytest.TerminalReporter, decider: Decider, name: str) -
     elif released is None and decider.interrupted:
         reporter.line(f"{name}: interrupted; what is live and in production is what it was before", yellow=True)
     elif released is None:
-        how = "unchanged since it passed" if facts.known_good else _passed(len(facts.outcomes))
+        how = "unchanged since it passed" if facts.known_good else _passed(facts)
         next_ = "it is live" if decider.live.get(name) == facts.image else "--promote would make it live"
         reporter.line(f"{name}: {how}, image {image}; {next_}", green=True)
     else:
         _write(reporter, released_lines(released))
 
 
-def _passed(count: int) -> str:
-    return f"passed {count} test{'' if count == 1 else 's'}"
+def _passed(facts: GateFacts) -> str:
+    tests = len(facts.tests)
+    checks = len(facts.outcomes) - tests
+    said = f"passed {tests} test{'' if tests == 1 else 's'}"
+    return f"{said} and {checks} check{'' if checks == 1 else 's'}" if checks else said
 
 
 def _write(reporter: pytest.TerminalReporter, lines: Iterable[Line]) -> None:

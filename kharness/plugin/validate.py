@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from kharness.errors import SettingsError
+from kharness.ops.policy import refuse_unknown_waivers
 from kharness.plugin.selection import Selection
 from kharness.settings.catalog import ContainerDir
 from kharness.settings.conflicts import conflicts
@@ -24,7 +25,8 @@ def read_settings(selection: Selection) -> tuple[Mapping[str, Settings], dict[st
     everyone: dict[ContainerDir, Settings] = {}
     for directory in selection.catalog.directories:
         try:
-            everyone[directory] = load_settings(directory.path)
+            everyone[directory] = settings = load_settings(directory.path)
+            refuse_unknown_waivers(directory, settings)
         except SettingsError as error:
             if directory in selection.directories:
                 broken[directory.name] = str(error)

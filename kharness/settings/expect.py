@@ -32,6 +32,11 @@ class Expect(Section):
     log: tuple[ExpectLog, ...] = ()
     """Lines of its log."""
 
+    @property
+    def declares(self) -> bool:
+        """Whether anything is expected."""
+        return any(self.each())
+
     def each(self) -> Iterator[tuple[Loc, AnyExpectation]]:
         """Yield all of them, in the order of the kinds, each with its place."""
         for kind in type(self).model_fields:

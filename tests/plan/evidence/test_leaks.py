@@ -8,7 +8,7 @@ import string
 
 import pytest
 
-from kharness.plan.evidence.leaks import leaks, leaks_in_words
+from kharness.plan.evidence.leaks import is_library, leaks, leaks_in_words
 
 DICE = random.Random(1)
 UPPER, LOWER, DIGITS = string.ascii_uppercase, string.ascii_lowercase, string.digits
@@ -154,6 +154,20 @@ ORDINARY_WORDS = (
     'CMD ["--password-file", "/run/secrets/x"]',
     "REFRESH_TOKEN=30d",
 )
+
+
+@pytest.mark.parametrize(
+    ("path", "start", "library"),
+    [
+        ("/usr/lib/libgnutls.so.30", b"\x7fELF\2", True),
+        ("/usr/lib/python3/_ssl.cpython-311.so", b"\x7fELF\2", True),
+        ("/usr/lib/libgnutls.so.30", b"-----BEGIN", False),
+        ("/usr/bin/x", b"\x7fELF\2", False),
+        ("/app/some.things/x", b"\x7fELF\2", False),
+    ],
+)
+def test_a_shared_library_is_known_by_name_and_content(path: str, start: bytes, library: bool) -> None:  # noqa: FBT001
+    assert is_library(start, path) is library
 
 
 def test_there_are_fifty_of_them() -> None:
