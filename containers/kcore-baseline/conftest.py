@@ -18,6 +18,51 @@ import pytest
 
 ROOT = "KCORE_ROOT"
 """An image to test instead of the session's: any Alpine or Debian; /pkg and /prep are put into it."""
+PLANT = r"""
+mkdir -p /etc/crontabs /etc/init.d /etc/sysctl.d /opt/open /usr/local/bin /usr/local/lib/shared /usr/local/sbin
+echo '* * * * * true' >/etc/crontabs/probe
+for file in /etc/init.d/probe /etc/sysctl.d/probe.conf /etc/fstab /etc/probe.bak /root/probe /opt/open/file; do
+    echo probe >$file
+done
+cp /bin/true /usr/local/sbin/probe
+cp /bin/true /usr/local/sbin/kept
+cp /bin/true /usr/local/bin/hexdump
+cp /bin/true /usr/local/bin/setuid && chmod 4755 /usr/local/bin/setuid
+cp /bin/true /usr/local/bin/setgid && chmod 2755 /usr/local/bin/setgid
+cp /bin/true /usr/local/bin/kept-setuid && chmod 4755 /usr/local/bin/kept-setuid
+odd=$(printf 'a b\nc\\d\303\251\377\n.') && odd=${odd%.}
+echo probe >"/etc/$odd~"
+echo probe >"/opt/open/$odd" && chmod 666 "/opt/open/$odd"
+cp /bin/true "/usr/local/sbin/-$odd"
+cp /bin/true "/usr/local/bin/$odd" && chmod 4755 "/usr/local/bin/$odd"
+cp /bin/true "/usr/local/bin/kept $odd" && chmod 4755 "/usr/local/bin/kept $odd"
+mkdir "/usr/local/lib/$odd" && chmod 1777 "/usr/local/lib/$odd"
+ln -s /nowhere "/usr/local/bin/to $odd"
+ln -s /pkg /usr/local/bin/to-pkg
+chmod 777 /opt/open && chmod 666 /opt/open/file
+chmod 775 /usr/local/lib/shared && chown 1500:1500 /usr/local/lib/shared
+mkdir -m 700 /usr/local/lib/private
+ln -s /nowhere /usr/local/bin/dangling
+ln -s /data/later /usr/local/bin/kept-dangling
+[ -e /usr/bin/perl ] || cp /bin/true /usr/bin/perl
+echo 'intruder:x:500:500::/:/bin/sh' >>/etc/passwd
+echo 'service:x:501:501::/:/bin/sh' >>/etc/passwd
+echo 'web:x:1500:1500::/:/bin/sh' >>/etc/passwd
+printf '%s\n' '.*:x:502:502::/:/bin/sh' 'serv.ce:x:503:503::/:/bin/sh' 'O\web:x:504:504::/:/bin/sh' >>/etc/passwd
+echo 'intruder:*:1::::::' >>/etc/shadow
+echo 'intruder:x:500:web' >>/etc/group
+echo 'service:x:501:' >>/etc/group
+echo 'web:x:1500:intruder,web,.*,root' >>/etc/group
+printf '%s\n' '.*:x:502:web' '[a-z]*:x:503:' >>/etc/group
+echo 'KEEP_SBIN="$KEEP_SBIN kept" KEEP_USERS="$KEEP_USERS service" KEEP_LINKS=/usr/local/bin/kept-dangling
+KEEP_SETUID="/usr/local/bin/kept-setuid /usr/local/bin/kept?a?b*"
+echo adjusted >/opt/adjusted
+cd /etc && set +e && IFS=:' >/prep-local
+"""
+"""What each step of /prep has to take away, and what it has to leave, so that no promise holds for lack of a case.
+
+The odd names have a space, line ends, a backslash, and bytes of which some are UTF-8 and some are not.
+"""
 
 
 @dataclass(frozen=True)
@@ -132,6 +177,48 @@ def root_image(request: pytest.FixtureRequest, children: Children) -> str:
     here = Path(__file__).parent / "files"
     files = {f"files/{path.name}": (path.read_bytes(), 0o755) for path in here.iterdir()}
     return children.build(named, "COPY files/ /", context=files)
+
+
+@dataclass(frozen=True)
+class Child:
+    """An image, its file system, and the text of its account files."""
+
+    image: str
+    tree: Tree
+    text: dict[str, str]
+
+    def __contains__(self, path: str) -> bool:
+        return path in self.tree
+
+    def __getitem__(self, path: str) -> tarfile.TarInfo:
+        return self.tree[path]
+
+
+@pytest.fixture(scope="session")
+def child(children: Children) -> Callable[..., Child]:
+    """Build a child and look at it."""
+
+    def build(parent: str, *steps: str, **options: Any) -> Child:
+        image = children.build(parent, *steps, **options)
+        with children.running(image) as run:
+            text = {file: run("cat", file).output for file in ("/etc/passwd", "/etc/group")}
+        return Child(image, children.tree(image), text)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def planted(root_image: str, child: Callable[..., Child]) -> Child:
+    """Give a child in which each step of /prep has something to take away."""
+    return child(
+        root_image, "COPY plant /", "RUN sh -eu /plant && rm /plant", context={"plant": (PLANT.encode(), 0o644)}
+    )
+
+
+@pytest.fixture(scope="session")
+def hardened(planted: Child, child: Callable[..., Child]) -> Child:
+    """Give the same after /prep, which was run in a directory that it takes away."""
+    return child(planted.image, "WORKDIR /root", "RUN /prep >/opt/report", "WORKDIR /", "USER 1500")
 
 
 @pytest.fixture(scope="session")

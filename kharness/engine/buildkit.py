@@ -18,6 +18,7 @@ from typing import Any
 from kharness.engine.api import Progress
 from kharness.engine.classic import TAIL, build_error
 from kharness.errors import BuildError
+from kharness.plan.hardening import is_report
 
 _NUMBER = re.compile(r"\[[^\]]*\d+/\d+\] ")
 _EXIT = re.compile(r".*exit code: (?P<code>\d+)", re.DOTALL)
@@ -74,7 +75,8 @@ class BuildKitStream:
     def _line(self, digest: str, text: str) -> None:
         line = text.rstrip("\r").rpartition("\r")[2]
         if line.strip():
-            self._tails[digest].append(line)
+            if not is_report(line):
+                self._tails[digest].append(line)
             self._progress(line)
 
     def _failure(self, problem: str) -> BuildError:

@@ -8,6 +8,7 @@ from typing import Any
 
 from kharness.engine.api import Progress
 from kharness.errors import BuildError
+from kharness.plan.hardening import is_report
 
 TAIL = 20
 """How many lines of the failing step an error carries."""
@@ -56,7 +57,7 @@ class ClassicStream:
         if step := _STEP.fullmatch(line):
             self._step = step["step"]
             self._tail.clear()
-        else:
+        elif not is_report(line):
             self._tail.append(line)
         self._progress(line)
 

@@ -32,4 +32,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             id TEXT PRIMARY KEY, name TEXT NOT NULL, phase TEXT NOT NULL, note TEXT NOT NULL, began REAL NOT NULL,
             body TEXT NOT NULL)""",
     ),
+    (
+        """CREATE TABLE hardening (
+            chain TEXT PRIMARY KEY, name TEXT NOT NULL, image_id TEXT NOT NULL, at REAL NOT NULL,
+            body TEXT NOT NULL)""",
+    ),
 )

@@ -1,4 +1,4 @@
-"""What is remembered between sessions: verdicts, the ledger of releases, builds, facts; one database per engine.
+"""What is remembered between sessions: verdicts, releases, builds, hardening, facts; one database per engine.
 
 Texts that are not UTF-8 (a user's name, a path in a note) are kept with their odd bytes escaped.
 """
@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from kharness.errors import StateError
 from kharness.host.database import Database
+from kharness.plan.hardening import Hardening
 from kharness.plan.operation import Operation, Phase
 
 _ENTRY_COLUMNS = "name, kind, image_id, previous, digest, git_commit, who, at, session, tests, note"
@@ -81,6 +82,17 @@ class BuildRecord:
     digest: str
     base: str
     at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HardeningRecord:
+    """What was done to the image of directory `name` when it was built; `chain` stands for all of its layers."""
+
+    chain: str
+    name: str
+    image_id: str
+    at: float
+    hardening: Hardening
 
 
 class State:
@@ -179,6 +191,30 @@ class State:
         )
         return tuple(BuildRecord(**_named(BuildRecord, row)) for row in rows)
 
+    def record_hardening(self, record: HardeningRecord) -> None:
+        """Remember what was done to layers, in place of what was said of exactly these before."""
+        row = (record.chain, record.name, record.image_id, record.at, record.hardening.to_json())
+        self._insert("hardening", "chain, name, image_id, at, body", row)
+
+    def hardening(self, chains: Iterable[str]) -> HardeningRecord | None:
+        """Return what was done to the first of these chains of layers of which something is known, or None."""
+        for chain in chains:
+            rows = self._select("SELECT chain, name, image_id, at, body FROM hardening WHERE chain = ?", (chain,))
+            if rows:
+                return self._hardening(*rows[0])
+        return None
+
+    def hardened(self) -> frozenset[str]:
+        """Return all chains of layers of which it is known what was done to them."""
+        return frozenset(str(chain) for (chain,) in self._select("SELECT chain FROM hardening", ()))
+
+    def forget_hardening(self, chains: Iterable[str]) -> None:
+        """Forget what was done to these layers."""
+        rows = [(chain,) for chain in chains]
+        if rows:
+            text = "DELETE FROM hardening WHERE chain = ?"
+            self._database.write(lambda connection: connection.executemany(text, rows))
+
     def set_fact(self, key: str, value: str) -> None:
         """Remember a value under a key, in place of an earlier one."""
         self._insert("fact", "key, value", (key, value))
@@ -202,6 +238,13 @@ class State:
         except (KeyError, TypeError, ValueError) as error:
             raise StateError(f"{self.path}: the journal's operation {number} cannot be read: {error!r}") from error
 
+    def _hardening(self, chain: str, name: str, image: str, at: float, body: str) -> HardeningRecord:
+        try:
+            said = Hardening.from_json(body)
+        except (KeyError, TypeError, ValueError) as error:
+            raise StateError(f"{self.path}: what was done to {image} cannot be read: {error!r}") from error
+        return HardeningRecord(chain=chain, name=name, image_id=image, at=at, hardening=said)
+
     def _insert(self, table: str, columns: str, *rows: tuple[Any, ...]) -> int:
         return self._database.write(lambda connection: _add(connection, table, columns, rows))[-1]
 
@@ -211,7 +254,7 @@ class State:
 
 def _add(connection: sqlite3.Connection, table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> tuple[int, ...]:
     places = ", ".join("?" * len(columns.split(",")))
-    # Only a fact has a key that can be there already.
+    # Only a fact, and the hardening of layers, have a key that can be there already.
     text = f"REPLACE INTO {table} ({columns}) VALUES ({places})"  # noqa: S608 - names from this file alone
     return tuple(connection.execute(text, _texts(row)).lastrowid or 0 for row in rows)
 

@@ -14,6 +14,7 @@ from kharness.host.base import Family, ensure_base
 from kharness.host.context import ContextEntry, content_digest, plan_context, stream
 from kharness.host.download import fetch
 from kharness.host.locks import lock
+from kharness.ops.hardening import keep_report, overhear
 from kharness.ops.harness import Harness
 from kharness.ops.secrets import refuse_secrets_in_image
 from kharness.plan import labels
@@ -101,6 +102,7 @@ def build(
             return Built(name=directory.name, image=found, digest=recipe.digest, fresh=False, bases=recipe.bases)
         began = time.monotonic()
         harness.report(directory.name, "building")
+        report: list[str] = []
         image = harness.engine.build(
             stream(recipe.entries),
             BuildRequest(
@@ -114,8 +116,9 @@ def build(
                 target=settings.build.target if settings.build else None,
                 no_cache=rebuild,
             ),
-            progress=harness.details(directory.name),
+            progress=overhear(report, harness.details(directory.name)),
         )
+        keep_report(harness, directory.name, image, report)
         _refuse_moved_bases(harness, directory.name, candidates or {})
         harness.report(directory.name, f"built in {time.monotonic() - began:.1f} s")
         harness.state.record_build(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from kharness.errors import ConflictError, KharnessError
 from kharness.host.locks import lock
+from kharness.ops.hardening import forget_hardening
 from kharness.ops.harness import Harness
 from kharness.ops.imagescan import forget_scans
 from kharness.ops.recover import settle
@@ -51,6 +52,8 @@ def prune(harness: Harness, *, keep: int | None = None, dry_run: bool = False) -
             harness.report(directory.name, f"left alone: {error}")
     yield from _builds(harness, dry_run=dry_run)
     if not dry_run:
+        if forgotten := forget_hardening(harness):
+            harness.report("", f"forgot what hardening did to images that are gone ({forgotten})")
         _sweep_secrets(harness)
         forget_scans(harness)
 

@@ -128,12 +128,13 @@ def _reasons(facts: GateFacts) -> Iterator[str]:
     for outcome, verb in ((Outcome.FAILED, "failed"), (Outcome.ERROR, "had errors")):
         if found := by_outcome.get(outcome):
             yield f"{_count(found)} {verb}: {_names(found)}"
-    # Each by its name, which says what is wrong.
-    yield from (
-        f"the check failed: {nodeid.rpartition('::')[2]}"
-        for nodeid, outcome in facts.outcomes.items()
-        if nodeid not in tests and outcome is not Outcome.PASSED
-    )
+    if not facts.launch_error:
+        # Each by its name, which says what is wrong. Where nothing was launched, nothing could be looked at.
+        yield from (
+            f"the check {'was skipped' if outcome is Outcome.SKIPPED else 'failed'}: {nodeid.rpartition('::')[2]}"
+            for nodeid, outcome in facts.outcomes.items()
+            if nodeid not in tests and outcome is not Outcome.PASSED
+        )
     skipped = [nodeid for nodeid in by_outcome.get(Outcome.SKIPPED, []) if not _allowed(nodeid, facts.skips)]
     if skipped:
         yield f"{_count(skipped)} skipped, and gate.skips does not allow it: {_names(skipped)}"
@@ -150,9 +151,9 @@ def _unselected(facts: GateFacts) -> Iterator[str]:
 def _incomplete(facts: GateFacts) -> Iterator[str]:
     covered = {test.file for test in facts.expected} | facts.other_mode
     unseen = sorted(facts.files - covered)
-    unrun = [
-        test.nodeid for test in facts.expected if test.nodeid not in facts.outcomes and not (test.marks & facts.exclude)
-    ]
+    left = [test for test in facts.expected if test.nodeid not in facts.outcomes and not test.marks & facts.exclude]
+    unrun = [test.nodeid for test in left if not test.check]
+    unlooked = [test.nodeid.rpartition("::")[2] for test in left if test.check]
     ids = [test.nodeid for test in facts.expected]
     if twice := sorted(nodeid for nodeid, count in Counter(ids).items() if count > 1):
         yield f"tests share a node id, and cannot be told apart: {_names(twice)}"
@@ -160,8 +161,10 @@ def _incomplete(facts: GateFacts) -> Iterator[str]:
         yield f"no test was collected from {', '.join(unseen)}"
     if unrun:
         yield f"{_count(unrun)} not run: {_names(unrun)}"
+    if unlooked:
+        yield f"{_number(len(unlooked), 'check')} not run: {_names(unlooked)}"
     narrowed = [text for text in facts.partial if not text.startswith("-m ")]
-    if unseen or unrun:
+    if unseen or left:
         narrowed = list(facts.partial)
     yield from (f"the selection was partial: {text}" for text in narrowed)
 
@@ -175,8 +178,8 @@ def _count(found: Sequence[str]) -> str:
     return _number(len(found))
 
 
-def _number(count: int) -> str:
-    return f"{count} test{'' if count == 1 else 's'}"
+def _number(count: int, what: str = "test") -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def short_name(nodeid: str) -> str:

@@ -45,7 +45,8 @@ class Store:
 class FakeImages(Recorder):
     """The part of the fake that is about images.
 
-    `registry` has what a pull finds. A build reads the Dockerfile of its context as far as `Dockerfile` does.
+    `registry` has what a pull finds. A build reads the Dockerfile of its context as far as `Dockerfile` does,
+    and prints what its `RUN echo` steps say.
     """
 
     def __init__(self) -> None:
@@ -107,10 +108,13 @@ class FakeImages(Recorder):
                 progress(f"Step {number}/{len(said.steps)} : {step}")
             if step in {"RUN false", "RUN exit 1"}:
                 raise BuildError(f'image {request.tag} cannot be built: "{step}" exited with 1', tail=("last words",))
+            if progress and step.startswith("RUN echo "):
+                progress(step.removeprefix("RUN echo "))
         content = [part for name in sorted(files) for part in (name, hashlib.sha256(files[name]).hexdigest())]
         image = self._image_id(base.id, *content, repr(request))
         merged = {**self.store.files.get(base.id, {}), **_copied(files)}
-        return self.store.put(request.tag, self._facts(said, replace(base, id=image), request.labels), merged)
+        made = replace(base, id=image, layers=(*base.layers, image))
+        return self.store.put(request.tag, self._facts(said, made, request.labels), merged)
 
     @recorded
     def history(self, image: str) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from kharness.engine.api import Engine
+from kharness.plan.policy.catalog import CHECKS, checks_of
 from tests.plugin.conftest import add_web, temporary_project
 from tests.projects import REPOSITORY, Project
 
@@ -149,3 +150,16 @@ def test_the_doctor_says_what_it_finds_and_fails_when_something_is_missing(web: 
 
 def test_reap_on_a_clean_host_has_nothing_to_do(web: Project) -> None:
     assert web.kharness("reap", "--dry-run").status == 0
+
+
+def test_checks_are_listed_and_explained_without_an_engine(tmp_path: Path) -> None:
+    listed = run("policy", "list", cwd=tmp_path)
+    assert (listed.returncode, listed.stdout.count("\nKH")) == (0, len(CHECKS))
+    baseline = json.loads(run("policy", "list", "--profile", "baseline", "--json", cwd=tmp_path).stdout)
+    assert [check["id"] for check in baseline] == [check.id for check in checks_of("baseline")]
+    assert "How to mend it:  mem_limit: 256m" in run("policy", "explain", "kh110", cwd=tmp_path).stdout
+    unknown = run("policy", "explain", "KH999", cwd=tmp_path)
+    assert (unknown.returncode, unknown.stderr) == (
+        2,
+        "kharness: KH999: no such check; 'kharness policy list' names them\n",
+    )

@@ -6,12 +6,14 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
 from kharness.engine.api import BuildRequest
 from kharness.engine.docker import DockerEngine
 from kharness.errors import BuildError
+from kharness.plan.hardening import Hardening, chains, is_report, read_report
 from kharness.plan.runspec import RunSpec
 from tests.conftest import no_engine
 from tests.engine.daemons import private_daemon, why_not
@@ -19,6 +21,7 @@ from tests.rootfs import archive, context
 
 pytestmark = pytest.mark.engine
 
+PREP = Path(__file__).parents[2] / "containers" / "kcore-baseline" / "files" / "prep"
 BASE = "kharness-test/base:live"
 LOOP = "RUN for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22; do echo line $n; done; exit 7"
 
@@ -95,6 +98,24 @@ def test_steps_and_their_output_are_progress(builder: DockerEngine) -> None:
     assert {"one", "two"} <= {line.replace("three", "") for line in lines}
     assert sum("RUN echo one" in line for line in lines) == 1
     assert not any("Running in" in line or "Removing" in line or "internal" in line for line in lines)
+
+
+def test_what_hardening_tells_arrives_whole_and_its_layers_are_known_again(builder: DockerEngine) -> None:
+    steps = f"FROM {BASE}\nCOPY files/ /\nRUN echo 3 >/etc/alpine-release && chmod 666 '/é x' && sh /prep\n"
+
+    def hardened(more: str) -> tuple[tuple[str, ...], Hardening | None]:
+        lines: list[str] = []
+        data = context(steps + more, {"files/prep": PREP.read_bytes(), "files/é x": b""})
+        image = builder.build([data], BuildRequest(tag="kharness-test/made:1"), progress=lines.append)
+        return chains(image), read_report(filter(is_report, lines))
+
+    layers, said = hardened("ENV A=1\n")
+    assert said is not None
+    assert said.whole
+    assert {"/root/", "/bin/chmod", "/prep", "root", "/é x"} <= {name for deed in said.done for name in deed.names}
+    # The step's output is not told again where it comes from the cache, whatever comes after it.
+    assert hardened("ENV A=2\nUSER 5\n") == (layers, None)
+    assert hardened("COPY files/ /more\n") == ((ANY, *layers), None)
 
 
 def test_a_failing_step_shows_its_last_twenty_lines(builder: DockerEngine) -> None:

@@ -68,6 +68,19 @@ def test_the_classic_builders_failing_step_is_named_with_its_last_lines() -> Non
     assert caught.value.tail == ("one", "two", "to stderr", "100%", "last words")
 
 
+REPORT = tuple(f"prep+ a1 did sbin removed /sbin/{number}" for number in range(30))
+
+
+def test_what_hardening_tells_is_progress_and_not_among_the_last_words_of_the_classic_builder() -> None:
+    lines: list[str] = []
+    text = "".join(f"{line}\n" for line in ("one", *REPORT))
+    pieces = [text[start : start + 7] for start in range(0, len(text), 7)]
+    with pytest.raises(BuildError) as caught:
+        read(ClassicStream("x:1", lines.append), [*said("Step 1/1 : RUN x\n", *pieces), {"error": "no"}])
+    assert tuple(lines[2:]) == REPORT
+    assert caught.value.tail == ("one",)
+
+
 def test_of_much_output_the_last_twenty_lines_are_kept() -> None:
     stream = ClassicStream("x:1", None)
     with pytest.raises(BuildError) as caught:
@@ -170,6 +183,17 @@ def test_buildkits_failing_step_is_named_with_its_last_lines() -> None:
         read(BuildKitStream("x:1", None), records)
     assert str(caught.value).splitlines()[0] == 'image x:1 cannot be built: "RUN make" exited with 7'
     assert caught.value.tail == ("one", "last words")
+
+
+def test_what_hardening_tells_is_progress_and_not_among_the_last_words_of_buildkit() -> None:
+    lines: list[str] = []
+    text = "".join(f"{line}\n" for line in ("one", *REPORT))
+    pieces = [trace(log("b", text[start : start + 7])) for start in range(0, len(text), 7)]
+    failed = trace(vertex("b", "[1/1] RUN x", error="no"))
+    with pytest.raises(BuildError) as caught:
+        read(BuildKitStream("x:1", lines.append), [trace(vertex("b", "[1/1] RUN x")), *pieces, failed, {"error": "no"}])
+    assert tuple(lines[2:]) == REPORT
+    assert caught.value.tail == ("one",)
 
 
 def test_buildkits_other_failures_are_told_in_its_words() -> None:

@@ -13,7 +13,8 @@ import pytest
 
 from kharness.errors import StateError
 from kharness.host import database, schema
-from kharness.host.state import BuildRecord, Entry, Release, State, Verdict
+from kharness.host.state import BuildRecord, Entry, HardeningRecord, Release, State, Verdict
+from kharness.plan.hardening import Deed, Hardening
 from kharness.plan.operation import Evidence, Former, Kind, Operation
 from kharness.plan.tags import Tags
 
@@ -97,6 +98,32 @@ def test_builds_are_remembered(state: State) -> None:
     state.record_build(name="web", image_id="i", digest="d", base="b", at=1.0)
     assert state.builds("web") == (BuildRecord(name="web", image_id="i", digest="d", base="b", at=1.0),)
     assert state.builds("db") == ()
+
+
+def hardened(chain: str, *names: str, at: float = 1.0) -> HardeningRecord:
+    said = Hardening(family="debian", done=(Deed(step="sbin", what="removed", names=names),))
+    return HardeningRecord(chain=chain, name="web", image_id="i", at=at, hardening=said)
+
+
+def test_of_several_chains_of_layers_the_first_that_is_known_counts(state: State) -> None:
+    for record in (hardened("a", "/x\n\udcff"), hardened("b", "/y"), hardened("b", "/z", at=2.0)):
+        state.record_hardening(record)
+    assert state.hardening(["never", "b", "a"]) == hardened("b", "/z", at=2.0)
+    assert state.hardening(["a"]) == hardened("a", "/x\n\udcff")
+    assert state.hardening(["never"]) is None
+    assert state.hardened() == {"a", "b"}
+    state.forget_hardening(["b", "never"])
+    state.forget_hardening([])
+    assert state.hardened() == {"a"}
+
+
+def test_what_was_done_to_an_image_and_cannot_be_read_is_named(state: State, path: Path) -> None:
+    state.record_hardening(hardened("a"))
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE hardening SET body = '[]'")
+        connection.commit()
+    with pytest.raises(StateError, match=r"state\.db: what was done to i cannot be read: TypeError"):
+        state.hardening(["a"])
 
 
 def test_a_fact_replaces_an_earlier_one(state: State) -> None:

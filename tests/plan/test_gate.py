@@ -105,6 +105,36 @@ def test_production_is_verified_by_all_of_its_tests(outcomes: dict[str, Outcome]
     assert doubts_in_production(outcomes, expected=2) == reasons
 
 
+K = "containers/web/settings.yaml::KH110 has a memory limit"
+CHECKED = replace(COMPLETE, expected=(*COMPLETE.expected, Collected(nodeid=K, file="settings.yaml", check=True)))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "reasons"),
+    [
+        ({A: Outcome.PASSED, B: Outcome.PASSED, K: Outcome.PASSED}, ()),
+        ({A: Outcome.PASSED, B: Outcome.PASSED}, ("1 check not run: KH110 has a memory limit",)),
+        (
+            {A: Outcome.PASSED, B: Outcome.PASSED, K: Outcome.FAILED},
+            ("the check failed: KH110 has a memory limit",),
+        ),
+        (
+            {A: Outcome.PASSED, B: Outcome.PASSED, K: Outcome.SKIPPED},
+            ("the check was skipped: KH110 has a memory limit",),
+        ),
+    ],
+)
+def test_a_check_stands_in_the_way_when_it_fails_or_does_not_run(
+    outcomes: dict[str, Outcome], reasons: tuple[str, ...]
+) -> None:
+    assert refusals(replace(CHECKED, outcomes=outcomes)) == reasons
+
+
+def test_a_check_is_no_evidence() -> None:
+    facts = replace(CHECKED, expected=CHECKED.expected[-1:], files=frozenset({"settings.yaml"}), other_mode=frozenset())
+    assert refusals(replace(facts, outcomes={K: Outcome.PASSED})) == ("no test ran",)
+
+
 def test_every_reason_is_given_at_once() -> None:
     facts = replace(COMPLETE, outcomes={A: Outcome.FAILED}, partial=("-x (command line)",), changes=("changed",))
     assert refusals(facts) == (

@@ -132,7 +132,9 @@ def _is_everybodys(entry: Entry) -> bool:
 
 
 def _is_manager(entry: Entry) -> bool:
-    return posixpath.basename(entry.path) in MANAGERS and posixpath.dirname(entry.path) in PROGRAMS
+    # busybox has links by some of these names, and little behind them.
+    directory, name = posixpath.split(entry.path)
+    return stat.S_ISREG(entry.mode) and name in MANAGERS and directory in PROGRAMS
 
 
 def _paths(entries: Iterable[Entry]) -> tuple[str, ...]:

@@ -68,6 +68,7 @@ def test_what_anybody_may_write_to(path: str, mode: int, *, told: bool) -> None:
 def test_a_package_manager_is_known_by_its_name_and_place(path: str) -> None:
     assert content_of([layer((path, FILE))]).managers == (path,)
     assert content_of([layer((f"/usr/share/doc{path}", FILE))]).managers == ()
+    assert content_of([layer((path, LINK))]).managers == ()
 
 
 def test_a_set_gid_directory_or_link_runs_as_nobody() -> None:

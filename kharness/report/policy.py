@@ -1,0 +1,62 @@
+"""Checks, as a table for people, a page for one of them, and values for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kharness.plan.modes import Mode
+from kharness.plan.policy.check import EVERYWHERE, Check
+
+COLUMNS = ("id", "a container ...", "profile", "gates")
+
+
+def check_row(check: Check[Any]) -> tuple[str, ...]:
+    """Return a row of the table."""
+    return check.id, check.title, "baseline" if check.baseline else "strict", "yes" if check.gates else "no"
+
+
+def check_value(check: Check[Any]) -> dict[str, object]:
+    """Return what a program is told."""
+    return {
+        "id": check.id,
+        "title": check.title,
+        "gates": check.gates,
+        "profiles": ["baseline", "strict"] if check.baseline else ["strict"],
+        "modes": sorted(check.modes),
+        "reason": check.reason,
+        "mend": check.mend,
+        "source": check.source,
+    }
+
+
+def explained(check: Check[Any]) -> str:
+    """Return a page about a check."""
+    gates = (
+        "What it finds refuses a promotion: image and settings determine it."
+        if check.gates
+        else "What it finds is said before a promotion and fails in production: it depends on the host or the calendar."
+    )
+    lines = [
+        check.name,
+        "",
+        f"Why it matters:  {check.reason}",
+        f"How to mend it:  {check.mend}",
+        f"Source:          {check.source}",
+        f"Profile:         {profiles(check)}",
+        f"Asked:           {modes(check)}",
+        f"What follows:    {gates}",
+        "",
+        "Where it need not hold, settings.yaml says why, and until when if it is only for a while:",
+        f"    policy: {{waive: {{{check.id}: {{reason: ..., until: 2027-03-01}}}}}}",
+    ]
+    return "\n".join(lines)
+
+
+def profiles(check: Check[Any]) -> str:
+    """Say in which profiles it is."""
+    return "baseline, strict" if check.baseline else "strict"
+
+
+def modes(check: Check[Any]) -> str:
+    """Say in which modes it is asked."""
+    return "always" if check.modes == EVERYWHERE else ", ".join(mode.value for mode in Mode if mode in check.modes)

@@ -1,0 +1,284 @@
+"""Each check against what a real engine says: container and image that are all wrong, and such that are all right."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from kharness.engine.api import BuildRequest, Engine
+from kharness.errors import EngineError, KharnessError, UnseenError
+from kharness.host.state import Entry
+from kharness.ops.evidence import Evidence, now
+from kharness.ops.policy import examine
+from kharness.plan import labels
+from kharness.plan.evidence.content import Content
+from kharness.plan.evidence.image import Age, ImageStory, Origin
+from kharness.plan.evidence.launch import Launch, inspected
+from kharness.plan.facts import EngineFacts, ImageFacts
+from kharness.plan.modes import Mode
+from kharness.plan.policy.catalog import BY_ID, CHECKS
+from kharness.plan.policy.verdict import Standing
+from kharness.settings.policy import Policy
+from tests.ops.site import Site
+from tests.plan.evidence.test_leaks import pem
+from tests.rootfs import context
+
+BAD_IMAGE = """
+ENV DB_PASSWORD=hunter2
+RUN cp /bin/busybox /bin/su2 && chmod 4755 /bin/su2 && mkdir -m 777 /open && touch /bin/apk
+COPY files/ /
+RUN rm /key.pem
+EXPOSE 80
+CMD ["sh", "-c", "httpd -f -p 81 -h /tmp"]
+"""
+GOOD_IMAGE = """
+RUN sed -i /^root:/d /etc/passwd
+USER 65534:65534
+EXPOSE 8080
+HEALTHCHECK CMD ["wget", "-q", "-O", "/dev/null", "http://127.0.0.1:8080/"]
+CMD ["httpd", "-f", "-p", "8080", "-h", "/tmp"]
+"""
+BAD_HOST = {
+    "CapAdd": ["NET_ADMIN"],
+    "SecurityOpt": ["seccomp=unconfined"],
+    "IpcMode": "host",
+    "Binds": ["/run/docker.sock:/docker.sock:ro", "/usr/share/doc:/doc"],
+    "RestartPolicy": {"Name": "always"},
+    "PortBindings": {"81/tcp": [{"HostIp": "", "HostPort": ""}]},
+}
+GOOD_HOST = {
+    "CapDrop": ["ALL"],
+    "SecurityOpt": ["no-new-privileges:true"],
+    "ReadonlyRootfs": True,
+    "Binds": ["/usr/share/doc:/doc:ro"],
+    "Memory": 64 << 20,
+    "NanoCpus": 500_000_000,
+    "PidsLimit": 50,
+    "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3},
+    "PortBindings": {"8080/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]},
+    "LogConfig": {"Type": "local"},
+    "Init": True,
+}
+STARTABLE = {check.id for check in CHECKS} - {"KH106"}
+"""A privileged container does not start where root lacks a capability; it is looked at as it is created."""
+
+
+@dataclass
+class Pair:
+    """Production of two container directories."""
+
+    site: Site
+    bad: Evidence
+    good: Evidence
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, engine: Engine, busybox: str) -> Iterator[Site]:
+    prefix = f"kharness-test-{secrets.token_hex(4)}"
+    found = Site(tmp_path_factory.mktemp("policy") / "site", engine, busybox, prefix, place=secrets.randbelow(256))
+    found.path.mkdir()
+    yield found
+    found.remove()
+
+
+@pytest.fixture(scope="module")
+def pair(site: Site) -> Pair:
+    key = {"files/key.pem": pem("EC PRIVATE KEY").encode()}
+    bad = built(site, "bad", BAD_IMAGE, key)
+    good = built(site, "good", GOOD_IMAGE)
+    return Pair(
+        site,
+        production(site, "bad", bad, BAD_HOST, settings="policy: {max_age: 0}\n", dockerfile=f"FROM {site.busybox}\n"),
+        production(site, "good", good, GOOD_HOST, settings="{}\n", dockerfile="FROM scratch\n", recorded=True),
+    )
+
+
+def built(site: Site, tag: str, dockerfile: str, files: dict[str, bytes] | None = None) -> ImageFacts:
+    request = BuildRequest(tag=f"{site.prefix}/images:{tag}")
+    return site.engine.build([context(f"FROM {site.busybox}\n{dockerfile}", files)], request)
+
+
+def production(
+    site: Site,
+    short: str,
+    image: ImageFacts,
+    host: dict[str, Any],
+    *,
+    settings: str,
+    dockerfile: str,
+    recorded: bool = False,
+) -> Evidence:
+    directory = site.add(short, settings, dockerfile=dockerfile)
+    harness = site.harness()
+    request = {
+        "Image": image.id,
+        "Labels": labels.of_production(directory.name),
+        "HostConfig": host,
+        "ExposedPorts": {port: {} for port in host["PortBindings"]},
+    }
+    container = site.engine.create_again(directory.name, {**request, "NetworkingConfig": {"EndpointsConfig": {}}})
+    site.engine.start(container)
+    if recorded:
+        site.engine.tag(image.id, harness.tags(directory.name).live)
+        harness.state.record_release(entry(directory.name, image.id))
+    else:
+        site.engine.tag(site.busybox, harness.tags(directory.name).live)
+        harness.state.record_release(entry(directory.name, "sha256:another"))
+    return evidence(site, short, image, container)
+
+
+def evidence(site: Site, short: str, image: ImageFacts, container: str, mode: Mode = Mode.IN_PROD) -> Evidence:
+    harness = site.harness()
+    directory = harness.catalog.select(site.name(short), prefix=False)
+    return Evidence(
+        harness=harness,
+        directory=directory,
+        settings=harness.settings(directory),
+        image=image,
+        container=container,
+        mode=mode,
+        now=now(),
+    )
+
+
+def entry(name: str, image: str) -> Entry:
+    return Entry(
+        name=name,
+        kind="promote",
+        image_id=image,
+        previous=None,
+        digest=None,
+        commit=None,
+        who="test",
+        at=time.time(),
+        session="s",
+        tests=1,
+    )
+
+
+@contextmanager
+def created(site: Site, short: str, host: dict[str, Any]) -> Iterator[Launch]:
+    """A container that is never started, as the engine says it would be launched."""
+    image = site.engine.image(site.busybox)
+    assert image is not None
+    request = {"Image": image.id, "HostConfig": host}
+    container = site.engine.create_again(site.name(short), {**request, "NetworkingConfig": {"EndpointsConfig": {}}})
+    try:
+        found = site.engine.container(container)
+        assert found is not None
+        yield inspected(found.raw, health=found.health_check)
+    finally:
+        site.engine.remove(container, force=True)
+
+
+@pytest.mark.parametrize("identifier", sorted(STARTABLE))
+def test_a_check_finds_what_is_wrong_with_what_runs(pair: Pair, identifier: str) -> None:
+    found = examine(pair.bad, BY_ID[identifier])
+    assert found.standing is Standing.FAILED
+    assert found.findings
+
+
+@pytest.mark.parametrize("identifier", sorted(STARTABLE - {"KH403"}))
+def test_a_check_finds_nothing_wrong_with_what_is_well(pair: Pair, identifier: str) -> None:
+    assert examine(pair.good, BY_ID[identifier]).findings == ()
+
+
+def test_each_fault_is_named(pair: Pair) -> None:
+    def found(identifier: str) -> str:
+        return "; ".join(examine(pair.bad, BY_ID[identifier]).findings)
+
+    assert "/run/docker.sock is mounted at /docker.sock" in found("KH108")
+    assert found("KH109") == "/usr/share/doc is writable at /doc"
+    assert found("KH107") == "it shares the host's ipc namespace"
+    assert found("KH303") == "/bin/su2"
+    assert found("KH304") == "/open"
+    assert found("KH305") == "/bin/apk"
+    assert found("KH306").endswith("; the variable DB_PASSWORD has a value of DB_PASSWORD")
+    assert "the command of layer" in found("KH306")
+    assert found("KH307").startswith("/key.pem has a private key; a later layer removes or replaces it")
+    assert "81/tcp is listened on" in found("KH308")
+    assert "80/tcp is exposed, and nothing listens on it" in found("KH308")
+    assert "httpd runs" in found("KH310")
+    assert "hunter2" not in found("KH306")
+
+
+@pytest.mark.parametrize(
+    ("host", "identifier"),
+    [
+        ({"Privileged": True}, "KH106"),
+        ({"PidMode": "host"}, "KH107"),
+        ({"UTSMode": "host"}, "KH107"),
+        ({"NetworkMode": "host"}, "KH107"),
+    ],
+)
+def test_what_does_not_start_everywhere_is_seen_as_it_is_created(
+    site: Site, host: dict[str, Any], identifier: str
+) -> None:
+    check = BY_ID[identifier]
+    with created(site, "odd", host) as launch:
+        assert list(check.judge(launch, Policy()))
+    with created(site, "plain", {}) as launch:
+        assert list(check.judge(launch, Policy())) == []
+
+
+def test_nothing_passes_on_a_container_that_does_not_run(pair: Pair) -> None:
+    site = pair.site
+    container = site.engine.create_again(
+        site.name("stopped"),
+        {"Image": pair.good.image.id, "HostConfig": {}, "NetworkingConfig": {"EndpointsConfig": {}}},
+    )
+    stopped = evidence(site, "good", pair.good.image, container)
+    for check in CHECKS:
+        if check.part not in {Content, ImageStory, Origin, Age, EngineFacts}:
+            with pytest.raises(UnseenError, match="created: of a container that does not run nothing is known"):
+                examine(stopped, check)
+    site.engine.remove(container, force=True)
+    with pytest.raises(UnseenError, match="is gone"):
+        examine(stopped, BY_ID["KH101"])
+
+
+def test_nothing_passes_on_an_image_that_is_gone(pair: Pair) -> None:
+    gone = evidence(pair.site, "good", ImageFacts(id=f"sha256:{'0' * 64}"), pair.good.container)
+    for check in CHECKS:
+        if check.part in {Content, ImageStory}:
+            with pytest.raises(EngineError, match="sha256:0000"):
+                examine(gone, check)
+        if check.part is Age:
+            assert examine(gone, check).findings
+
+
+@pytest.mark.parametrize("raw", [{}, {"Config": {}}, {"Config": {"User": "x"}, "HostConfig": {}}])
+def test_nothing_passes_on_an_answer_that_says_nothing(raw: dict[str, Any]) -> None:
+    with pytest.raises(KharnessError, match="the engine's answer"):
+        inspected(raw, health=None)
+
+
+def test_an_image_is_read_once(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = examine(evidence(pair.site, "bad", pair.bad.image, pair.bad.container), BY_ID["KH307"])
+    monkeypatch.setattr(type(pair.site.engine), "save_image", lambda *_: pytest.fail("it was read again"))
+    again = evidence(pair.site, "bad", pair.bad.image, pair.bad.container)
+    assert examine(again, BY_ID["KH307"]) == before
+
+
+@pytest.mark.parametrize("damage", ["", "{", '{"version": 0}', '{"version": 1, "said": {"files": 1}}'])
+def test_what_was_kept_is_not_trusted_when_it_is_damaged(pair: Pair, damage: str) -> None:
+    before = examine(evidence(pair.site, "bad", pair.bad.image, pair.bad.container), BY_ID["KH307"])
+    scans = list((pair.site.path / "state" / "scans").glob("*.json"))
+    assert scans
+    for file in scans:
+        file.write_text(damage)
+    again = evidence(pair.site, "bad", pair.bad.image, pair.bad.container)
+    assert examine(again, BY_ID["KH307"]) == before
+
+
+def test_before_a_promotion_the_plan_for_production_is_looked_at(pair: Pair) -> None:
+    ready = evidence(pair.site, "bad", pair.bad.image, pair.bad.container, Mode.STANDALONE)
+    found = {check.id for check in CHECKS if check.part is Launch and examine(ready, check).findings}
+    # What kharness does by itself where nothing is said, is done.
+    assert found == {"KH101", "KH110", "KH111", "KH113", "KH115", "KH116"}
