@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from kharness.engine.api import Engine
+from kharness.plan.expect import declared
+from kharness.settings.load import parse_settings
 from tests.plugin.conftest import temporary_project
 from tests.projects import Project
 
@@ -51,12 +53,22 @@ def test_a_failing_test_of_the_library_has_the_bundle(project: Project, busybox:
         assert heading in result.output
 
 
+def test_the_page_of_expectations_lists_the_tests_that_its_example_makes() -> None:
+    text = (ROOT / "docs/expectations.md").read_text(encoding="utf-8")
+    first, *others = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    example = parse_settings(first.encode(), file=Path("containers/hub/settings.yaml"), has_dockerfile=False)
+    listed = re.findall(r"^containers/hub/settings\.yaml::(.+)$", text, re.MULTILINE)
+    assert [each.name for each in declared(example.expect)] == listed
+    for other in others:
+        parse_settings(other.encode(), file=Path("containers/hub/settings.yaml"), has_dockerfile=True)
+
+
 @pytest.mark.parametrize(
     "page",
     [
         "README.md",
         "CONTRIBUTING.md",
-        *(f"docs/{page}.md" for page in ("library", "performance", "reliability", "uid-mapping")),
+        *(f"docs/{page}.md" for page in ("expectations", "library", "performance", "reliability", "uid-mapping")),
     ],
 )
 def test_every_link_leads_somewhere(page: str) -> None:

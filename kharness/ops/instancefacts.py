@@ -14,6 +14,8 @@ from kharness.plan.readiness import exposed_ports
 from kharness.plan.runspec import MountKind
 from kharness.settings.overlay import for_test
 
+LOOPBACK = frozenset({"", "0.0.0.0", "127.0.0.1"})  # noqa: S104 - what is published there is reached at 127.0.0.1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceFacts:
@@ -72,9 +74,14 @@ def instance_facts(
         mode=mode.value,
         address=next((address for address in found.addresses.values() if address), ""),
         ports=tuple(str(port) for port in exposed_ports(subject.settings, subject.image)),
-        published={str(port.port): port.host_port for port in found.published} if plan.spec.publish else {},
+        published=_reached(found) if plan.spec.publish else {},
         volumes=volumes,
         notes=notes or {},
         line=docker_line(plan.spec, hide=frozenset(subject.env)),
         ready_after=ready_after,
     )
+
+
+def _reached(found: ContainerFacts) -> dict[str, int]:
+    # A port of one address of the host is not there on the loopback; the container's own address answers for it.
+    return {str(port.port): port.host_port for port in found.published if port.host_ip in LOOPBACK}

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kharness.errors import KharnessError
+from kharness.plugin.attach import attached
+from kharness.plugin.expectations import expectations
 from kharness.plugin.stash import SessionInfo
 from kharness.settings.catalog import ContainerDir
 
@@ -61,13 +63,14 @@ def declares(settings: Settings, host: HostSettings) -> bool:
     """Whether a directory's settings have items, which a complete session runs."""
     from kharness.plan.policy.catalog import profile_of  # noqa: PLC0415 - it loads all checks
 
-    return profile_of(settings, default=host.policy) != "none"
+    return settings.expect.declares or profile_of(settings, default=host.policy) != "none"
 
 
 def _declared(file: SettingsFile, settings: Settings) -> Iterator[pytest.Item]:
     from kharness.plan.policy.catalog import checks_of, profile_of  # noqa: PLC0415
     from kharness.plugin.policy import check_items  # noqa: PLC0415
 
+    yield from expectations(file, settings.expect, attached(file.directory, file.info, file.config))
     yield from check_items(file, checks_of(profile_of(settings, default=_host(file.config).policy)))
 
 

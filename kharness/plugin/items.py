@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 
 import pytest
 
 from kharness.plugin.attach import ATTACHED
+from kharness.plugin.expectations import Expectation
 from kharness.plugin.stash import ID, NAME, SessionInfo
 from kharness.plugin.timelimit import limited
 
@@ -28,7 +29,7 @@ class Items:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Load what the tests will ask with while their containers start."""
         ours = (item for item in session.items if item.stash.get(NAME, ""))
-        if not session.config.option.collectonly and any(OVER_HTTP & set(_fixtures(item)) for item in ours):
+        if not session.config.option.collectonly and any(map(_asks_over_http, ours)):
             threading.Thread(target=_load_http, daemon=True).start()
 
     @pytest.hookimpl(wrapper=True)
@@ -66,9 +67,11 @@ class Items:
         return float(notice.get("timeout", 0)) if notice else 0.0
 
 
-def _fixtures(item: pytest.Item) -> Iterable[str]:
-    # An item that is no function asks for none.
-    return getattr(item, "fixturenames", ())
+def _asks_over_http(item: pytest.Item) -> bool:
+    if isinstance(item, Expectation):
+        return item.declared.kind == "http"
+    # An item that is no function asks for no fixture.
+    return not OVER_HTTP.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def _load_http() -> None:

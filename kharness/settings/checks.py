@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kharness.settings.conflicts import collide, described
+from kharness.settings.expect import check_expect
 from kharness.settings.model import Settings
 from kharness.settings.prepare import check_prepare
 from kharness.settings.problems import Told
@@ -51,6 +52,8 @@ def check_settings(settings: Settings) -> Iterator[Told]:
             yield Told(loc=("test", key), message="should not differ: what is tested is what is promoted")
     for index, key, message in check_prepare(settings.prepare, volumes=settings.volumes):
         yield Told(loc=("prepare", index, key), message=message)
+    for loc, message in check_expect(settings.expect, limit=settings.test.timeout):
+        yield Told(loc=loc, message=message)
     memory, swap = settings.mem_limit, settings.memswap_limit
     if swap is not None and not memory:
         yield Told(loc=("memswap_limit",), message="should not be said without mem_limit")

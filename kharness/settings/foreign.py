@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-LATER = frozenset({"drift", "expect"})
+LATER = frozenset({"drift"})
 """Keys of kharness's own design that this version cannot honour; ignoring them would look like success."""
 
 UNSUPPORTED: Mapping[str, Mapping[str, str]] = {
@@ -117,7 +117,7 @@ UNSUPPORTED: Mapping[str, Mapping[str, str]] = {
 }
 """Section, key, and what to use instead (nothing where there is no obvious replacement)."""
 
-MEANT: Mapping[str, str] = {
+SERVICE: Mapping[str, str] = {
     "cap-add": "cap_add",
     "cmd": "command",
     "env": "environment",
@@ -128,13 +128,32 @@ MEANT: Mapping[str, str] = {
     "ulimit": "ulimits",
     "workdir": "working_dir",
 }
-"""Names from the command line and from Dockerfiles that are too far from the key for a comparison of letters."""
-
+MEANT: Mapping[str, Mapping[str, str]] = {
+    "service": SERVICE,
+    "test": SERVICE,
+    "expect": {"addr": "tcp", "port": "tcp"},
+    "expect.http": {"body": "text", "url": "path"},
+    "expect.tcp": {"reachable": "listening"},
+    "expect.dns": {"addresses": "answers", "addrs": "answers", "resolvable": "rcode"},
+    "expect.command": {
+        "exec": "command",
+        "exit-status": "status",
+        "exitCode": "status",
+        "expectedError": "output",
+        "expectedOutput": "output",
+        "stderr": "output",
+        "stdout": "output",
+    },
+    "expect.file": {"gid": "group", "permissions": "mode", "shouldExist": "exists", "text": "contents", "uid": "owner"},
+}
+"""Names from the command line, from Dockerfiles and from other tools, by section, that are too far from the key for a
+comparison of letters.
+"""
 
 MISPLACED: Mapping[str, tuple[frozenset[str], str]] = {
     "service": (frozenset({"egress", "same", "timeout"}), "belongs below test"),
     "test": (
-        frozenset({"autostart", "gate", "prepare", "release", "test"}),
+        frozenset({"autostart", "expect", "gate", "prepare", "release", "test"}),
         "does not belong below test, but at the top",
     ),
 }
@@ -153,7 +172,7 @@ def explain_key(key: str, *, place: str, known: Iterable[str]) -> str:
     if hint is not None:
         return "is a Compose key that kharness does not support" + (f"; {hint}" if hint else "")
     nearest = get_close_matches(key.lower(), known, n=1, cutoff=0.6)
-    meant = MEANT.get(key) if service else None
+    meant = MEANT.get(place, {}).get(key)
     if nearest or meant:
         return f"unknown key, did you mean '{meant or nearest[0]}'?"
     return "unknown key"

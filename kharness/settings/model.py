@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
+from kharness.settings.expect import Expect
 from kharness.settings.policy import Policy
 from kharness.settings.ports import HIGHEST
 from kharness.settings.prepare import Prepare
@@ -136,3 +137,5 @@ class Settings(ServiceKeys):
     """How a launch is verified, and what happens to the data."""
     policy: Policy = Field(default_factory=Policy)
     """Which checks it is held to, and what it is excused from."""
+    expect: Expect = Field(default_factory=Expect)
+    """What must be true of the running container."""

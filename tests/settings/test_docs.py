@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 
 from kharness.settings.build import Build, CopyItem, Download
+from kharness.settings.expect import Expect
+from kharness.settings.expect_asked import ExpectDns, ExpectHttp, ExpectTcp
+from kharness.settings.expect_inside import ExpectCommand, ExpectFile, ExpectLog, ExpectProcess
+from kharness.settings.expectation import Expectation
 from kharness.settings.health import Healthcheck
 from kharness.settings.load import parse_settings
 from kharness.settings.model import Gate, Release, Settings, TestOverrides
@@ -29,6 +33,15 @@ from kharness.settings.yaml12 import read_yaml
 DOCS = Path(__file__).parents[2] / "docs" / "settings.yaml"
 TEXT = DOCS.read_text()
 SAID = read_yaml(TEXT.encode()).value
+KINDS: Mapping[str, type[Section]] = {
+    "http": ExpectHttp,
+    "tcp": ExpectTcp,
+    "dns": ExpectDns,
+    "command": ExpectCommand,
+    "file": ExpectFile,
+    "process": ExpectProcess,
+    "log": ExpectLog,
+}
 
 
 def test_the_example_loads_and_is_valid_by_the_schema(read: Callable[[str], Settings]) -> None:
@@ -70,6 +83,7 @@ def test_the_image_that_stands_in_a_comment_loads_in_place_of_the_build() -> Non
         (Secret, SAID["secrets"].values()),
         (Gate, [SAID["gate"]]),
         (Release, [SAID["release"]]),
+        (Expect, [SAID["expect"]]),
         (Policy, [SAID["policy"]]),
         (Allow, [SAID["policy"]["allow"]]),
         (Waiver, SAID["policy"]["waive"].values()),
@@ -78,6 +92,16 @@ def test_the_image_that_stands_in_a_comment_loads_in_place_of_the_build() -> Non
 def test_every_key_of_a_section_appears(model: type[Section], places: list[Any]) -> None:
     said = {key for place in places if isinstance(place, Mapping) for key in place}
     assert said == set(model.known_keys())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_key_of_an_expectation_appears(kind: str) -> None:
+    model = KINDS[kind]
+    # Those that all of them have are told once.
+    common = set(Expectation.known_keys())
+    keys = {name: set().union(*(each for each in SAID["expect"][name] if isinstance(each, Mapping))) for name in KINDS}
+    assert keys[kind] - common == set(model.known_keys()) - common
+    assert common <= set().union(*keys.values())
 
 
 def test_every_key_of_the_test_section_s_own_appears() -> None:

@@ -7,6 +7,10 @@ from kharness.ops.instance import Instance
 from kharness.ops.waiting import NotYetError
 from kharness.plan.expected import Text, has, told
 from kharness.plan.processes import programs
+from kharness.plan.secrets import redact
+
+SHOWN = 60
+"""Characters of a command line that are shown."""
 
 
 def expect_process(
@@ -25,9 +29,14 @@ def expect_process(
             if (name is None or name in programs(each.command)) and (command is None or has(each.command, command))
         ]
         if running and not found:
-            raise NotYetError(", ".join(repr(each.command) for each in processes) or "no process")
+            raise NotYetError(", ".join(shown(each.command) for each in processes) or "no process")
         if found and not running:
-            raise NotYetError(f"{found[0]!r} runs")
+            raise NotYetError(f"{shown(found[0])} runs")
+
+    def shown(command: str) -> str:
+        # Hidden first: a secret that is cut or escaped is another text.
+        plain = redact(command, instance.secrets)
+        return repr(plain if len(plain) <= SHOWN else f"{plain[:SHOWN]}...")
 
     wanted = "a process" if name is None else f"the process {name}"
     wanted += "" if command is None else f" with a command line {told(command)}"

@@ -49,4 +49,4 @@ def unmet(wanted: str, *, seen: str, timeout: float, hidden: Iterable[str] = ())
     """Return the error: what was expected within which time, and what was seen."""
     # Hidden first: a value that was cut is another text.
     expected = redact(f"expected {wanted} within {timeout:g} s", hidden)
-    return ExpectationError(f"{expected}\nseen: {shortened(redact(seen, hidden))}")
+    return ExpectationError(f"{expected}\nseen: {shortened(redact(seen, hidden).strip())}")

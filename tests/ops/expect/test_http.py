@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+import ssl
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from kharness.errors import ExpectationError
 from kharness.ops.expect.http import expect_http
@@ -57,9 +63,9 @@ def test_a_page_is_as_expected(base: str, path: str, wanted: dict[str, object]) 
 @pytest.mark.parametrize(
     ("path", "wanted", "expected", "seen"),
     [
-        ("/never", {}, "200", "status 404: hello\nworld\n"),
-        ("/", {"status": 404}, "404", "status 200: hello\nworld\n"),
-        ("/", {"texts": ("hello", "zebra")}, "200 with text 'hello' with text 'zebra'", "the text hello\nworld\n"),
+        ("/never", {}, "200", "status 404: hello\nworld"),
+        ("/", {"status": 404}, "404", "status 200: hello\nworld"),
+        ("/", {"texts": ("hello", "zebra")}, "200 with text 'hello' with text 'zebra'", "the text hello\nworld"),
         ("/", {"header": {"X": "y"}}, "200 with header X 'y'", "header X: None"),
         (
             "/",
@@ -80,3 +86,34 @@ def test_what_a_page_is_instead_is_told(
 def test_nobody_there_is_told() -> None:
     with pytest.raises(ExpectationError, match=r"seen: ConnectError: .*refused"):
         expect_http("http://127.0.0.1:1/", timeout=0)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A key and a certificate that it signed itself, of another name than the address, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "web.example")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+        .public_bytes(serialization.Encoding.PEM)
+    )
+    plain = serialization.NoEncryption()
+    (tmp_path / "pem").write_bytes(
+        signed + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    )
+    return tmp_path / "pem"
+
+
+def test_a_certificate_is_checked_or_not(certificate: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        url = f"https://127.0.0.1:{server.server_port}/"
+        assert expect_http(url, verify=False, timeout=0).status_code == 200
+        with pytest.raises(ExpectationError, match="CERTIFICATE_VERIFY_FAILED"):
+            expect_http(url, timeout=0)
+        server.shutdown()

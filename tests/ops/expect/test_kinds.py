@@ -109,8 +109,8 @@ def test_a_file_that_cannot_be_read_is_not_taken_for_an_empty_one(fake: FakeEngi
 def test_a_command_prints_on_either_stream(fake: FakeEngine, web: Instance) -> None:
     fake.script = lambda _facts, _argv: ExecResult(3, "out\n", "err\n")
     expect_command(web, ("x",), status=3, output=("out", re.compile("^err$", re.MULTILINE)), timeout=QUICK)
-    assert why(lambda: expect_command(web, ("x",), status=3, stdout=("err",), timeout=QUICK)) == "the text out\n"
-    assert why(lambda: expect_command(web, ("x",), timeout=QUICK)) == "exit status 3: err\n"
+    assert why(lambda: expect_command(web, ("x",), status=3, stdout=("err",), timeout=QUICK)) == "the text out"
+    assert why(lambda: expect_command(web, ("x",), timeout=QUICK)) == "exit status 3: err"
 
 
 def test_a_port_that_somebody_else_answers_on_is_not_the_containers(web: Instance) -> None:
