@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-LATER = frozenset({"policy", "drift", "expect"})
+LATER = frozenset({"policy", "expect"})
 """Keys of kharness's own design that this version cannot honour; ignoring them would look like success."""
 
 UNSUPPORTED: Mapping[str, Mapping[str, str]] = {
@@ -134,7 +134,7 @@ MEANT: Mapping[str, str] = {
 MISPLACED: Mapping[str, tuple[frozenset[str], str]] = {
     "service": (frozenset({"egress", "same", "timeout"}), "belongs below test"),
     "test": (
-        frozenset({"autostart", "gate", "prepare", "release", "test"}),
+        frozenset({"autostart", "drift", "gate", "prepare", "release", "test"}),
         "does not belong below test, but at the top",
     ),
 }

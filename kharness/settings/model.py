@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
+from kharness.settings.drift import Drift
 from kharness.settings.ports import HIGHEST
 from kharness.settings.prepare import Prepare
 from kharness.settings.scalars import Duration, Natural, Positive, is_number, read_text
@@ -133,3 +134,5 @@ class Settings(ServiceKeys):
     """What may be missing from a session that promotes."""
     release: Release = Field(default_factory=Release)
     """How a launch is verified, and what happens to the data."""
+    drift: Drift = Field(default_factory=Drift)
+    """What a running production container may change."""

@@ -26,7 +26,7 @@ FOREIGN = "is a Compose key that kharness does not support"
         ("deploy: {}", f"deploy: {FOREIGN}; use mem_limit, cpus and pids_limit"),
         ("services: {web: {}}", f"services: {FOREIGN}; a settings.yaml has the keys of one service, at the top"),
         ("policy: {}", "policy: is not supported by this version"),
-        ("drift: {}", "drift: is not supported by this version"),
+        ("test: {drift: {}}", "test.drift: does not belong below test, but at the top"),
         ("expect: []", "expect: is not supported by this version"),
         ("test: {expect: []}", "test.expect: is not supported by this version"),
         ("test: {egres: true}", "test.egres: unknown key, did you mean 'egress'?"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from kharness.settings.build import Build, CopyItem, Download
+from kharness.settings.drift import Drift, Expected
 from kharness.settings.health import Healthcheck
 from kharness.settings.load import parse_settings
 from kharness.settings.model import Gate, Release, Settings, TestOverrides
@@ -28,6 +29,8 @@ from kharness.settings.yaml12 import read_yaml
 DOCS = Path(__file__).parents[2] / "docs" / "settings.yaml"
 TEXT = DOCS.read_text()
 SAID = read_yaml(TEXT.encode()).value
+TOLD_BY_SECTION = {"image", "build", "drift", "gate", "release", "test"}
+"""The image has no default, and those of the sections' keys are told with the keys."""
 
 
 def test_the_example_loads_and_is_valid_by_the_schema(read: Callable[[str], Settings]) -> None:
@@ -69,6 +72,8 @@ def test_the_image_that_stands_in_a_comment_loads_in_place_of_the_build() -> Non
         (Secret, SAID["secrets"].values()),
         (Gate, [SAID["gate"]]),
         (Release, [SAID["release"]]),
+        (Drift, [SAID["drift"]]),
+        (Expected, SAID["drift"]["expect"]),
     ],
 )
 def test_every_key_of_a_section_appears(model: type[Section], places: list[Any]) -> None:
@@ -81,9 +86,8 @@ def test_every_key_of_the_test_section_s_own_appears() -> None:
     assert own <= SAID["test"].keys()
 
 
-@pytest.mark.parametrize("key", sorted(set(Settings.known_keys()) - {"image", "build", "gate", "release", "test"}))
+@pytest.mark.parametrize("key", sorted(set(Settings.known_keys()) - TOLD_BY_SECTION))
 def test_every_default_is_told(key: str) -> None:
-    # The image has none, and those of the sections' keys are told with the keys.
     [paragraph] = (text for text in TEXT.split("\n\n") if re.search(rf"^{key}:", text, flags=re.MULTILINE))
     assert re.search("default", paragraph, flags=re.IGNORECASE)
 
