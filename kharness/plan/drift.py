@@ -15,6 +15,7 @@ from kharness.plan.untouched import shown
 from kharness.settings.drift import Expected, FileType
 
 Kind = Literal["added", "changed", "removed", "mode", "owner"]
+"""`changed` is another type or content; `mode` and `owner` are of what has its content still."""
 
 FLAGS = ("set-uid", "set-gid", "capabilities", "device", "executable", "hidden")
 """What is pointed at, the worst first."""
