@@ -18,6 +18,7 @@ from kharness.plan.facts import (
     ExecResult,
     ImageFacts,
     NetworkFacts,
+    PathFacts,
     VolumeFacts,
 )
 from kharness.plan.runspec import Attachment, RunSpec
@@ -152,6 +153,15 @@ class Engine(Protocol):
 
     def read_file(self, container: str, path: str) -> bytes:
         """Return a regular file's content, links followed; `EngineError` when there is none."""
+
+    def stat(self, container: str, path: str) -> PathFacts | None:
+        """Return what is at a path, a link itself; None where nothing is. It need not run."""
+
+    def archive(self, container: str, path: str) -> Iterator[bytes]:
+        """Return a tar stream of what is at a path and below, its first member; `EngineError` where nothing is."""
+
+    def top(self, container: str) -> tuple[tuple[str, ...], ...]:
+        """Return its processes as rows of texts, the first row their titles. It must run."""
 
     def export(self, container: str) -> Iterator[bytes]:
         """Return its whole file system as a tar stream, volumes aside; it need not run."""

@@ -199,6 +199,15 @@ class Change:
         return f"{self.kind} {self.path}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathFacts:
+    """What is at a path of a container: `mode` as of stat(2), type and all; `size` in bytes, `link` a link's text."""
+
+    mode: int
+    size: int
+    link: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class ExecResult:
     """What a command in a container answered."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import posixpath
+import stat
 import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 
 from kharness.errors import ConflictError, ContainerMissingError, EngineError, LaunchError
-from kharness.plan.facts import Change, ContainerFacts, ExecResult, NetworkFacts
+from kharness.plan.facts import Change, ContainerFacts, ExecResult, NetworkFacts, PathFacts
 from kharness.plan.runspec import Attachment
 from kharness.testing.container import EXIT, HEALTH, LOGS, START, FakeContainer, published
 from kharness.testing.networks import SPECIAL
@@ -168,16 +169,35 @@ class FakeLife(Recorder):
         return box.files[path]
 
     @recorded
+    def stat(self, container: str, path: str) -> PathFacts | None:
+        """See `Engine`; every file can be read by all, and what files are in is a directory."""
+        box = self._box(container)
+        if path in box.files:
+            return PathFacts(mode=stat.S_IFREG | 0o644, size=len(box.files[path]))
+        inside = any(name.startswith(f"{path.rstrip('/')}/") for name in box.files)
+        return PathFacts(mode=stat.S_IFDIR | 0o755, size=4096) if inside else None
+
+    @recorded
+    def archive(self, container: str, path: str) -> Iterator[bytes]:
+        """See `Engine`; regular files alone."""
+        box = self._box(container)
+        found = {name: content for name, content in box.files.items() if f"{name}/".startswith(f"{path}/")}
+        if not found:
+            raise EngineError(f"container {box.name}: there is nothing at {path}")
+        above = posixpath.dirname(path).rstrip("/")
+        return iter([_tar({name.removeprefix(f"{above}/"): content for name, content in found.items()})])
+
+    @recorded
+    def top(self, container: str) -> tuple[tuple[str, ...], ...]:
+        """See `Engine`; there is one process."""
+        box = self._running_box(container)
+        return (("PID", "CMD"), ("1", " ".join((*(box.spec.entrypoint or ()), *(box.spec.command or ())))))
+
+    @recorded
     def export(self, container: str) -> Iterator[bytes]:
         """See `Engine`; regular files alone."""
         box = self._box(container)
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w") as archive:
-            for path, content in sorted(box.files.items()):
-                member = tarfile.TarInfo(path.lstrip("/"))
-                member.size = len(content)
-                archive.addfile(member, io.BytesIO(content))
-        return iter([buffer.getvalue()])
+        return iter([_tar({path.lstrip("/"): content for path, content in box.files.items()})])
 
     @recorded
     def write_file(self, container: str, path: str, content: bytes, *, mode: int = 0o644) -> None:  # noqa: ARG002
@@ -251,3 +271,13 @@ class FakeLife(Recorder):
 
 def _no_answer(_container: ContainerFacts, _argv: tuple[str, ...]) -> None:
     return None
+
+
+def _tar(files: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for path, content in sorted(files.items()):
+            member = tarfile.TarInfo(path)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import stat
+import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -221,6 +224,27 @@ def test_a_file_that_is_written_is_read_and_is_a_change(bench: Bench) -> None:
     assert ("added", "/root/x") in [(change.kind, change.path) for change in bench.engine.diff(container)]
     with pytest.raises(EngineError, match="/root/never"):
         bench.engine.read_file(container, "/root/never")
+
+
+def test_what_is_at_a_path_is_told_and_can_be_taken_as_an_archive(bench: Bench) -> None:
+    container = bench.create(bench.spec())
+    bench.engine.write_file(container, "/root/x", b"12345")
+    file, directory = bench.engine.stat(container, "/root/x"), bench.engine.stat(container, "/root")
+    assert file is not None
+    assert directory is not None
+    assert (stat.S_ISREG(file.mode), stat.S_IMODE(file.mode), file.size) == (True, 0o644, 5)
+    assert stat.S_ISDIR(directory.mode)
+    assert bench.engine.stat(container, "/root/never") is None
+    with tarfile.open(fileobj=io.BytesIO(b"".join(bench.engine.archive(container, "/root/x")))) as archive:
+        assert archive.getnames() == ["x"]
+    with pytest.raises(EngineError, match="/root/never"):
+        list(bench.engine.archive(container, "/root/never"))
+
+
+def test_what_runs_in_it_is_told(bench: Bench) -> None:
+    container = bench.run(bench.spec())
+    titles, *rows = bench.engine.top(container)
+    assert "sleep 60" in [row[titles.index("CMD")] for row in rows]
 
 
 def test_a_command_tells_what_it_found(bench: Bench) -> None:
