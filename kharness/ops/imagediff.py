@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import re
 import secrets
 import stat
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kharness.errors import EngineError, UsageError
+from kharness.ops.chunks import Chunks
 from kharness.ops.harness import Harness
 from kharness.ops.release import LINE, keyed
 from kharness.ops.subject import production_subject
@@ -118,7 +118,7 @@ def _read(stream: Iterator[bytes]) -> tuple[dict[str, FileEntry], dict[str, str]
     files: dict[str, FileEntry] = {}
     databases: dict[str, str] = {}
     try:
-        with tarfile.open(fileobj=_Reader(stream), mode="r|") as archive:
+        with tarfile.open(fileobj=Chunks(stream), mode="r|") as archive:
             for member in archive:
                 path = member.name.removeprefix("./").rstrip("/")
                 content = archive.extractfile(member) if member.isreg() else None
@@ -149,29 +149,3 @@ def _entry(member: tarfile.TarInfo, digest: str, files: dict[str, FileEntry]) ->
         owner=(member.uid, member.gid),
         content=content,
     )
-
-
-class _Reader(io.RawIOBase):
-    """A stream of chunks as a file."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._rest = b""
-
-    def readable(self) -> bool:
-        """Return that it is."""
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        """Read so many bytes, or fewer at the end."""
-        parts = [self._rest]
-        length = len(self._rest)
-        while size < 0 or length < size:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                break
-            parts.append(chunk)
-            length += len(chunk)
-        whole = b"".join(parts)
-        self._rest = whole[size:] if size >= 0 else b""
-        return whole[:size] if size >= 0 else whole
