@@ -98,9 +98,12 @@ class Execs:
             raise container_error(error, container) from error
 
     def archive(self, container: str, path: str) -> Iterator[bytes]:
-        """Stream the archive as it arrives."""
+        """Stream the archive as it arrives, not compressed, as the engine would do for whoever does not object."""
+        plain = {"Accept-Encoding": "identity"}
         try:
-            with self._wire.open("GET", f"/containers/{quote(container)}/archive", params={"path": path}) as answer:
+            with self._wire.open(
+                "GET", f"/containers/{quote(container)}/archive", params={"path": path}, headers=plain
+            ) as answer:
                 yield from answer.chunks()
         except RefusedError as error:
             exact = container_error(error, container)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
@@ -60,6 +60,27 @@ class Verdict:
     left: tuple[Drifted, ...] = ()
     expected: int = 0
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scanned:
+    """A container that was looked at: what it is called, the way it was seen, and what is left.
+
+    `problem` says why that is not known, or not all of it. `volumes` are writable mounts, which are not in the layer.
+    """
+
+    name: str
+    container: str
+    id: str
+    by: str = ""
+    verdict: Verdict = field(default_factory=Verdict)
+    problem: str = ""
+    volumes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether it was seen, and nothing is left."""
+        return not self.problem and not self.verdict.left
 
 
 def judge(found: Iterable[Drifted], expected: Sequence[Expected], *, today: date) -> Verdict:

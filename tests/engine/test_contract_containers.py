@@ -235,7 +235,7 @@ def test_what_is_at_a_path_is_told_and_can_be_taken_as_an_archive(bench: Bench) 
     assert (stat.S_ISREG(file.mode), stat.S_IMODE(file.mode), file.size) == (True, 0o644, 5)
     assert stat.S_ISDIR(directory.mode)
     assert bench.engine.stat(container, "/root/never") is None
-    with tarfile.open(fileobj=io.BytesIO(b"".join(bench.engine.archive(container, "/root/x")))) as archive:
+    with tarfile.open(fileobj=io.BytesIO(b"".join(bench.engine.archive(container, "/root/x"))), mode="r:") as archive:
         assert archive.getnames() == ["x"]
     with pytest.raises(EngineError, match="/root/never"):
         list(bench.engine.archive(container, "/root/never"))
