@@ -169,6 +169,9 @@ class Engine(Protocol):
     def write_file(self, container: str, path: str, content: bytes, *, mode: int = 0o644) -> None:
         """Put a file into it; its directory must exist."""
 
+    def commit(self, container: str, tag: str) -> ImageFacts:
+        """Make an image of what a container has now, volumes aside; its processes stand still meanwhile."""
+
     # networks and volumes
     def network(self, ref: str) -> NetworkFacts | None:
         """Return the network of that id or name, or None."""

@@ -241,6 +241,18 @@ def test_what_is_at_a_path_is_told_and_can_be_taken_as_an_archive(bench: Bench) 
         list(bench.engine.archive(container, "/root/never"))
 
 
+def test_a_container_can_be_made_an_image(bench: Bench) -> None:
+    container = bench.run(bench.spec())
+    bench.engine.write_file(container, "/root/x", b"12345")
+    ref = f"kharness-test/{bench.prefix}:commit"
+    bench.undo.callback(bench.engine.remove_image, ref, force=True)
+    image = bench.engine.commit(container, ref)
+    assert ref in image.tags
+    assert bench.facts(container).state == "running"
+    copy = bench.create(replace(bench.spec("b"), image=image.id))
+    assert bench.engine.read_file(copy, "/root/x") == b"12345"
+
+
 def test_what_runs_in_it_is_told(bench: Bench) -> None:
     container = bench.run(bench.spec())
     titles, *rows = bench.engine.top(container)
