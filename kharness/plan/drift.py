@@ -55,10 +55,10 @@ class Drifted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What is left when what is expected is taken away, the worst first, and what is to be said of expectations."""
+    """What is left, what was expected, both the worst first, and what is to be said of expectations."""
 
     left: tuple[Drifted, ...] = ()
-    expected: int = 0
+    expected: tuple[Drifted, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -83,17 +83,24 @@ class Scanned:
         return not self.problem and not self.verdict.left
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """One thing that was done about a container, or was not."""
+
+    name: str
+    text: str
+    good: bool = True
+
+
 def judge(found: Iterable[Drifted], expected: Sequence[Expected], *, today: date) -> Verdict:
     """Take away what is expected on this day. What has a limit and cannot be compared with it stays."""
     valid = [each for each in expected if not _is_over(each, today)]
     left: list[Drifted] = []
-    count = 0
+    covered: list[Drifted] = []
     for each in found:
-        if any(covers(one, each) for one in valid):
-            count += 1
-        else:
-            left.append(each)
-    return Verdict(left=in_order(left), expected=count, notes=tuple(_expired(expected, left, today)))
+        (covered if any(covers(one, each) for one in valid) else left).append(each)
+    notes = tuple(_expired(expected, left, today))
+    return Verdict(left=in_order(left), expected=in_order(covered), notes=notes)
 
 
 def covers(expected: Expected, found: Drifted) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from kharness.plan.drift import Drifted, Scanned, flags
+from kharness.plan.drift import Done, Drifted, Scanned, flags
 from kharness.report.released import Line
 
 ALL_OK = "all ok"
@@ -13,6 +13,8 @@ WHY = (
     "what a service needs belongs into its image, what it writes into a volume or a tmpfs; what may be there all "
     "the same can be said in settings.yaml, as 'drift: {expect: [...]}'"
 )
+
+SAFER = "what put a file there may still run, and put it there again: a new container (--restart) is safer"
 
 
 def drift_lines(found: Sequence[Scanned], *, most: int | None) -> Iterator[Line]:
@@ -39,24 +41,23 @@ def drift_value(found: Sequence[Scanned]) -> dict[str, Any]:
     return {"ok": all(each.ok for each in found), "containers": [_value(each) for each in found]}
 
 
-def entry_value(entry: Drifted) -> dict[str, Any]:
-    """Return an entry as plain values."""
-    mode = None if entry.mode is None else f"{entry.mode:04o}"
-    return {
-        "path": entry.path,
-        "kind": entry.kind,
-        "type": entry.type,
-        "mode": mode,
-        "uid": entry.uid,
-        "gid": entry.gid,
-        "size": entry.size,
-        "flags": flags(entry),
-        "what": entry.what,
-    }
+def done_lines(done: Sequence[Done], *, removed: bool) -> Iterator[Line]:
+    """Yield what was done about it, a line each."""
+    for each in done:
+        first, *rest = each.text.splitlines() or [""]
+        yield Line(f"{each.name}: {first}", "good" if each.good else "bad")
+        yield from (Line(f"    {line}") for line in rest)
+    if removed and done:
+        yield Line(SAFER, "doubtful")
+
+
+def done_value(done: Sequence[Done]) -> list[dict[str, Any]]:
+    """Return it as plain values."""
+    return [{"name": each.name, "text": each.text, "good": each.good} for each in done]
 
 
 def _container(found: Scanned, *, most: int | None) -> Iterator[Line]:
-    left, expected = found.verdict.left, found.verdict.expected
+    left, expected = found.verdict.left, len(found.verdict.expected)
     if found.ok:
         also = f", but for {_count(expected, 'change')} that {_is(expected)} expected"
         yield Line(f"{found.name}: unchanged{also if expected else ''}", "good")
@@ -83,10 +84,25 @@ def _value(found: Scanned) -> dict[str, Any]:
         "ok": found.ok,
         "by": found.by,
         "problem": found.problem,
-        "expected": found.verdict.expected,
-        "left": [entry_value(entry) for entry in found.verdict.left],
+        "expected": [_entry_value(entry) for entry in found.verdict.expected],
+        "left": [_entry_value(entry) for entry in found.verdict.left],
         "notes": found.verdict.notes,
         "volumes": found.volumes,
+    }
+
+
+def _entry_value(entry: Drifted) -> dict[str, Any]:
+    mode = None if entry.mode is None else f"{entry.mode:04o}"
+    return {
+        "path": entry.path,
+        "kind": entry.kind,
+        "type": entry.type,
+        "mode": mode,
+        "uid": entry.uid,
+        "gid": entry.gid,
+        "size": entry.size,
+        "flags": flags(entry),
+        "what": entry.what,
     }
 
 

@@ -141,7 +141,7 @@ def test_a_scan_is_judged_by_the_settings_and_leaves_nothing_behind(site: Site) 
     targets = (Target(container=found, name=directory.name),)
     for layers in (True, False):
         [clean] = scan(site.harness(), targets, layers=layers)
-        assert (clean.ok, clean.verdict.expected, clean.by) == (True, 1, LAYER if layers else ENGINE)
+        assert (clean.ok, len(clean.verdict.expected), clean.by) == (True, 1, LAYER if layers else ENGINE)
     site.engine.write_file(found.id, "/bin/evil", b"x", mode=0o4755)
     [dirty] = scan(site.harness(), targets)
     assert told(dirty) == ["/bin/evil: added, set-uid, executable, file, mode 4755, owner 0:0, 1 bytes"]

@@ -14,7 +14,7 @@ PLAIN = Drifted(path="/a\n\udcff", kind="changed")
 
 def scanned(name: str, *left: Drifted, expected: int = 0, **more: Any) -> Scanned:
     notes = more.pop("notes", ())
-    verdict = Verdict(left=left, expected=expected, notes=notes)
+    verdict = Verdict(left=left, expected=(PLAIN,) * expected, notes=notes)
     return Scanned(name=name, container=name, id="1", by="layer", verdict=verdict, **more)
 
 

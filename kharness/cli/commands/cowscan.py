@@ -7,9 +7,10 @@ import sys
 
 import click
 
-from kharness.cli.opening import open_here, show
+from kharness.cli.opening import open_here, open_to_act, show
 from kharness.ops.cowscan import chosen, scan
-from kharness.report.drift import drift_lines, drift_value
+from kharness.ops.response import Asked, respond
+from kharness.report.drift import done_lines, done_value, drift_lines, drift_value
 
 MOST = 25
 """Changes of a container that are shown, unless all are asked for."""
@@ -19,22 +20,38 @@ MOST = 25
 @click.argument("names", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Show every change, not only the first of each container.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: everything, as one JSON object.")
-def command(names: tuple[str, ...], *, everything: bool, as_json: bool) -> None:
-    """Show what running production containers changed of their images' files, minus what is expected.
+@click.option("--snapshot", is_flag=True, help="Save the evidence, before anything else.")
+@click.option("--rm", "remove", is_flag=True, help="Remove what was added; --restart is safer.")
+@click.option("--restart", is_flag=True, help="Launch a new container from :live.")
+def command(
+    names: tuple[str, ...], *, everything: bool, as_json: bool, snapshot: bool, remove: bool, restart: bool
+) -> None:
+    """Show what running production containers changed of their images' files.
 
-    Without NAMES all of production is looked at. Executables, set-uid and hidden files come first; what is expected
-    stands in 'drift:' of settings.yaml. Volumes are not in that layer. Exit status: 0 'all ok', 1 something is left, or
-    could not be seen.
+    Without NAMES all of production is looked at. What 'drift:' of settings.yaml expects is left out; volumes are not in
+    that layer. Exit status: 0 'all ok', 1 something is left or was not seen.
 
     \b
     Examples:
       kharness cowscan
-      kharness cowscan filewatchdock --json
+      kharness cowscan filewatchdock --snapshot --restart
     """
-    harness = open_here()
+    asked = Asked(snapshot=snapshot, remove=remove, restart=restart)
+    harness = open_to_act() if restart else open_here()
     found = scan(harness, chosen(harness, names))
+    most = None if everything else MOST
+    if not as_json:
+        show(drift_lines(found, most=most))
+    done = tuple(respond(harness, found, asked))
+    if not as_json:
+        show(done_lines(done, removed=remove))
+    if asked.acts and done:
+        # By name: a container that was launched again is another one.
+        found = scan(harness, chosen(harness, [each.name for each in found]))
+        if not as_json:
+            click.echo("afterwards:")
+            show(drift_lines(found, most=most))
     if as_json:
-        click.echo(json.dumps(drift_value(found), indent=2))
-    else:
-        show(drift_lines(found, most=None if everything else MOST))
-    sys.exit(0 if all(each.ok for each in found) else 1)
+        click.echo(json.dumps({**drift_value(found), "done": done_value(done)}, indent=2))
+    ok = all(each.ok for each in found) and all(each.good for each in done)
+    sys.exit(0 if ok else 1)
