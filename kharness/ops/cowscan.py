@@ -61,7 +61,11 @@ def scan(
     planted for the purpose is not found. Raises `EngineError` only where the engine does not answer at all.
     """
     today = today or date.today()  # noqa: DTZ011 - a day of this host's calendar, as the settings mean it
-    with sight(harness, layers=layers) as eye, ThreadPoolExecutor(max(1, harness.host.launch_parallel)) as pool:
+    image = targets[0].container.image_id if targets else ""
+    with (
+        sight(harness, layers=layers, image=image) as eye,
+        ThreadPoolExecutor(harness.host.launch_parallel) as pool,
+    ):
         proof = pool.submit(eye.why_blind, eye.first)
 
         def look(target: Target) -> Seen | KharnessError:
@@ -85,7 +89,7 @@ def drift_of(
     that is planted for the purpose is not.
     """
     today = today or date.today()  # noqa: DTZ011 - as above
-    with sight(harness) as eye:
+    with sight(harness, image=container.image_id) as eye:
         seen = eye.look(container.id)
         if blind := eye.why_blind(seen.by):
             raise HostError(f"{name}: could not be seen: {blind}")

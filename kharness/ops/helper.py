@@ -6,29 +6,25 @@ import secrets
 from contextlib import ExitStack
 from functools import partial
 
-from kharness.errors import ImageMissingError
 from kharness.ops.harness import Harness
 from kharness.plan import labels
 from kharness.plan.facts import ImageFacts
 from kharness.plan.runspec import Attachment, RunSpec
 
 
-def make_helper(harness: Harness, stack: ExitStack, image: str, what: str, *, directory: str = "/") -> str:
+def make_helper(harness: Harness, stack: ExitStack, image: ImageFacts, what: str, *, directory: str = "/") -> str:
     """Create a container of an image and return its id; it is removed with the stack, or by whoever reaps.
 
     `directory` is its working directory, which Docker makes at once. Raises `EngineError`.
     """
-    found = harness.engine.image(image)
-    if found is None:
-        raise ImageMissingError(f"there is no image {image}")
     spec = RunSpec(
         name=f"kharness-{what}-{secrets.token_hex(4)}",
-        image=found.id,
+        image=image.id,
         # Never started; an image without a command has to be told one.
         command=("none",),
         working_dir=directory,
         networks=(Attachment(network="none"),),
-        labels={**_silenced(found), labels.ROLE: labels.ROLE_TEST, **harness.owner.labels()},
+        labels={**_silenced(image), labels.ROLE: labels.ROLE_TEST, **harness.owner.labels()},
     )
     container = harness.engine.create(spec)
     stack.callback(partial(harness.engine.remove, container, force=True))

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from kharness.errors import ContainerMissingError, EngineError
+from kharness.errors import ContainerMissingError, EngineError, ImageMissingError
 from kharness.host.drift import read_layers
 from kharness.host.upperdir import TRUSTED, USER
 from kharness.ops.chunks import Chunks
@@ -15,7 +15,7 @@ from kharness.ops.harness import Harness
 from kharness.ops.helper import make_helper
 from kharness.plan.drift import Drifted
 from kharness.plan.enginediff import drifted_of
-from kharness.plan.facts import ContainerFacts, PathFacts
+from kharness.plan.facts import ContainerFacts, PathFacts, short_id
 from kharness.plan.layers import layers_of
 from kharness.plan.mountpoints import mount_points, without_mount_points
 
@@ -85,7 +85,10 @@ class ByEngine:
         """Return a container of an image that nobody has used, made once."""
         with self._lock:
             if image not in self._unused:
-                self._unused[image] = make_helper(self._harness, self._stack, image, "unused")
+                found = self._engine.image(image)
+                if found is None:
+                    raise ImageMissingError(f"there is no image {short_id(image)} any more to compare with")
+                self._unused[image] = make_helper(self._harness, self._stack, found, "unused")
             return self._unused[image]
 
 

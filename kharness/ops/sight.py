@@ -19,6 +19,8 @@ from kharness.ops.harness import Harness
 from kharness.ops.helper import make_helper
 from kharness.ops.layerfiles import ByEngine, ByLayer
 from kharness.plan.drift import Drifted
+from kharness.plan.facts import ImageFacts
+from kharness.plan.layers import OVERLAYS
 
 LAYER, ENGINE = ByLayer.name, ByEngine.name
 
@@ -35,12 +37,11 @@ class Seen:
 class Sight:
     """Looks into containers of one engine. Safe to use from several threads."""
 
-    def __init__(self, harness: Harness, stack: ExitStack, *, layers: bool) -> None:
+    def __init__(self, harness: Harness, stack: ExitStack, *, layers: bool, image: str) -> None:
         self._harness = harness
-        self._stack = stack
+        self._image = image
         self._layer, self._engine = ByLayer(harness), ByEngine(harness, stack)
         self._lock = threading.Lock()
-        self._token = ("", "")
         self._proofs: dict[str, str] = {}
         self.first = LAYER if layers else ENGINE
         """The way that is tried first."""
@@ -67,29 +68,36 @@ class Sight:
             return self._proofs[way]
 
     def _prove(self, way: ByLayer | ByEngine) -> str:
-        if not self._token[0]:
-            self._token = self._planted()
-        container, path = self._token
-        if _has(way.read(container), path):
-            return ""
-        # Not every engine makes the working directory before it starts a container.
-        self._harness.engine.write_file(container, path, b"token\n")
-        return "" if _has(way.read(container), path) else f"a token that was planted is not found by the {way.name}"
+        path = f"/kharness-token-{secrets.token_hex(8)}"
+        with ExitStack() as stack:
+            container = make_helper(self._harness, stack, self._small_image(), "token", directory=path)
+            if _has(way.read(container), path):
+                return ""
+            # Not every engine makes the working directory before it starts a container.
+            self._harness.engine.write_file(container, path, b"token\n")
+            return "" if _has(way.read(container), path) else f"a planted token is not found by the {way.name}'s reader"
 
-    def _planted(self) -> tuple[str, str]:
+    def _small_image(self) -> ImageFacts:
+        # A container's anonymous volumes are filled when it is created: one of an image without is made at once.
+        found = self._harness.engine.image(self._image) if self._image else None
+        if found is not None and not found.volumes:
+            return found
         images = self._harness.engine.images()
         if not images:
             raise EngineError("there is no image on the engine")
-        path = f"/kharness-token-{secrets.token_hex(8)}"
-        smallest = min(images, key=lambda image: image.size)
-        return make_helper(self._harness, self._stack, smallest.id, "token", directory=path), path
+        return min(images, key=lambda image: image.size)
 
 
 @contextmanager
-def sight(harness: Harness, *, layers: bool = True) -> Iterator[Sight]:
-    """Give a sight; without `layers` only the engine is asked. What was made for it is removed at the end."""
+def sight(harness: Harness, *, layers: bool = True, image: str = "") -> Iterator[Sight]:
+    """Give a sight; without `layers` only the engine is asked. What was made for it is removed at the end.
+
+    `image` is one that is at hand, by its id.
+    """
     with ExitStack() as stack:
-        yield Sight(harness, stack, layers=layers and harness.engine.facts().local and not why_blind())
+        facts = harness.engine.facts()
+        there = facts.local and facts.storage_driver in OVERLAYS
+        yield Sight(harness, stack, layers=layers and there and not why_blind(), image=image)
 
 
 def _has(found: tuple[Drifted, ...] | None, path: str) -> bool:

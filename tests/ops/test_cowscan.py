@@ -105,6 +105,7 @@ def test_a_scan_that_does_not_find_its_token_has_seen_nothing(
     if how == "blind":
         monkeypatch.setattr(FakeEngine, "diff", lambda _self, _container: ())
     elif how == "no image":
+        monkeypatch.setattr(FakeEngine, "image", lambda _self, _ref: None)
         monkeypatch.setattr(FakeEngine, "images", lambda _self: ())
     else:
         world.engine.fail_on["create"] = EngineError("no")
