@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
 
 from kharness.errors import HostError, KharnessError, SettingsError, UsageError
 from kharness.ops.harness import Harness
-from kharness.ops.sight import Seen, sight
+from kharness.ops.manifest import Watched, accept, watched
+from kharness.ops.sight import Seen, Sight, sight
 from kharness.plan import labels
 from kharness.plan.drift import Scanned, judge
 from kharness.plan.facts import ContainerFacts
@@ -52,6 +53,17 @@ def chosen(harness: Harness, names: Sequence[str]) -> tuple[Target, ...]:
     return tuple({target.container.id: target for target in found}.values())
 
 
+def accept_volumes(harness: Harness, targets: Sequence[Target]) -> Iterator[tuple[str, str, int]]:
+    """Record what is in the watched paths of containers now; yields name, path and number of entries.
+
+    Raises `UsageError` for one of which nothing is watched, `HostError`, `SettingsError`.
+    """
+    for target in targets:
+        drift, _ = _expected(harness, target)
+        for path, count in accept(harness, target.label, drift, target.container):
+            yield target.label, path, count
+
+
 def scan(
     harness: Harness, targets: Sequence[Target], *, today: date | None = None, layers: bool = True
 ) -> tuple[Scanned, ...]:
@@ -68,16 +80,13 @@ def scan(
     ):
         proof = pool.submit(eye.why_blind, eye.first)
 
-        def look(target: Target) -> Seen | KharnessError:
-            try:
-                return eye.look(target.container.id)
-            except KharnessError as error:
-                return error
+        def look(target: Target) -> _Look:
+            return _look(harness, eye, target)
 
         looks = list(pool.map(look, targets))
         proof.result()
-        blind = {seen.by: eye.why_blind(seen.by) for seen in looks if isinstance(seen, Seen)}
-    return tuple(_scanned(harness, target, seen, blind, today) for target, seen in zip(targets, looks, strict=True))
+        blind = {each.seen.by: eye.why_blind(each.seen.by) for each in looks if isinstance(each.seen, Seen)}
+    return tuple(_scanned(each, blind, today) for each in looks)
 
 
 def drift_of(
@@ -93,7 +102,9 @@ def drift_of(
         seen = eye.look(container.id)
         if blind := eye.why_blind(seen.by):
             raise HostError(f"{name}: could not be seen: {blind}")
-    return tuple(map(str, judge(seen.drifted, settings.drift.expect, today=today).left))
+    volumes = watched(harness, name, settings.drift, container)
+    verdict = judge((*seen.drifted, *volumes.drifted), settings.drift.expect, today=today)
+    return (*volumes.problems, *map(str, verdict.left))
 
 
 def _foreign(harness: Harness, name: str) -> Target:
@@ -106,31 +117,55 @@ def _foreign(harness: Harness, name: str) -> Target:
     return Target(container=found, name="")
 
 
-def _scanned(
-    harness: Harness, target: Target, seen: Seen | KharnessError, blind: dict[str, str], today: date
-) -> Scanned:
-    facts = target.container
-    volumes = tuple(sorted(mount.target for mount in facts.mounts if mount.writable and mount.kind != "tmpfs"))
-    if isinstance(seen, KharnessError) or blind[seen.by]:
-        why = str(seen) if isinstance(seen, KharnessError) else blind[seen.by]
-        return Scanned(
-            name=target.label, container=facts.name, id=facts.id, problem=f"could not be seen: {why}", volumes=volumes
-        )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What was seen of a target, or why nothing, and what is expected of it; `problem` where that is not known."""
+
+    target: Target
+    seen: Seen | KharnessError
+    drift: Drift
+    note: str
+    problem: str
+    volumes: Watched
+
+
+def _look(harness: Harness, eye: Sight, target: Target) -> _Look:
     drift, note, problem = Drift(), "", ""
+    seen: Seen | KharnessError
     try:
         drift, note = _expected(harness, target)
     except SettingsError as error:
         problem = f"what is expected of it cannot be read: {error}"
-    verdict = judge(seen.drifted, drift.expect, today=today)
-    notes = (*filter(None, (seen.note, note)), *verdict.notes)
+    try:
+        seen = eye.look(target.container.id)
+    except KharnessError as error:
+        seen = error
+    volumes = watched(harness, target.name, drift, target.container)
+    return _Look(target=target, seen=seen, drift=drift, note=note, problem=problem, volumes=volumes)
+
+
+def _scanned(look: _Look, blind: Mapping[str, str], today: date) -> Scanned:
+    facts, seen = look.target.container, look.seen
+    problems = [*filter(None, (look.problem,)), *look.volumes.problems]
+    drifted, by = look.volumes.drifted, ""
+    notes = [look.note]
+    if isinstance(seen, KharnessError) or blind[seen.by]:
+        why = str(seen) if isinstance(seen, KharnessError) else blind[seen.by]
+        problems.insert(0, f"could not be seen: {why}")
+    else:
+        drifted, by = (*seen.drifted, *drifted), seen.by
+        notes.insert(0, seen.note)
+    verdict = judge(drifted, look.drift.expect, today=today)
+    # What is not watched as a whole is not looked at as a whole.
+    unseen = (mount.target for mount in facts.mounts if mount.writable and mount.kind != "tmpfs")
     return Scanned(
-        name=target.label,
+        name=look.target.label,
         container=facts.name,
         id=facts.id,
-        by=seen.by,
-        verdict=replace(verdict, notes=notes),
-        problem=problem,
-        volumes=volumes,
+        by=by,
+        verdict=replace(verdict, notes=(*filter(None, notes), *verdict.notes)),
+        problem="\n".join(problems),
+        volumes=tuple(sorted({*unseen} - {*look.drift.watch})),
     )
 
 

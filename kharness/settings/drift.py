@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator
 
 from kharness.settings.dates import Day
-from kharness.settings.scalars import Filled, Size
+from kharness.settings.scalars import Filled, MountTarget, Size
 from kharness.settings.section import Section, expected, wrong
 
 FileType = Literal["file", "directory", "link", "fifo", "socket", "device"]
@@ -58,4 +58,6 @@ class Drift(Section):
     place: ClassVar[str] = "drift"
 
     expect: tuple[Expected, ...] = ()
-    """Changes of the copy-on-write layer that are expected."""
+    """Changes of the copy-on-write layer, and of what is watched, that are expected."""
+    watch: tuple[MountTarget, ...] = ()
+    """Paths in volumes, which are not part of the layer: they are compared with what was recorded of them."""

@@ -34,6 +34,11 @@ def test_a_day_of_a_program_is_taken_and_a_moment_is_not() -> None:
         Expected(path="/a", until=datetime(2027, 3, 1))  # noqa: DTZ001
 
 
+def test_paths_in_volumes_can_be_watched(read: Callable[[str], Settings]) -> None:
+    text = "volumes: [./a:/a, cache:/b]\ndrift: {watch: [/a, /b/plugins/]}"
+    assert read(text).drift.watch == ("/a", "/b/plugins")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -57,6 +62,10 @@ def test_a_day_of_a_program_is_taken_and_a_moment_is_not() -> None:
         ("drift: {expect: [{path: /a, until: 20270301}]}", f"drift.expect[0].until: should be {DAY}, not 20270301"),
         ("drift: {expect: [{path: /a, until: soon}]}", f"drift.expect[0].until: should be {DAY}, not 'soon'"),
         ("drift: {expect: [{path: /a, until: 2027-3-1}]}", f"drift.expect[0].until: should be {DAY}, not '2027-3-1'"),
+        ("drift: {watch: [a]}", "drift.watch[0]: should be an absolute path, not 'a'"),
+        ("volumes: [./a:/a]\ntmpfs: [/b]\ndrift: {watch: [/a/x, /b]}",
+         ("drift.watch[1]: should be in a volume, and /b is in none; what is in the container's layer is always looked "
+          "at")),
         ("drift: {expect: [{path: /a, reason: ''}]}", "drift.expect[0].reason: should not be empty"),
     ],
 )  # fmt: skip

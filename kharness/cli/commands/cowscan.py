@@ -8,7 +8,9 @@ import sys
 import click
 
 from kharness.cli.opening import open_here, open_to_act, show
-from kharness.ops.cowscan import chosen, scan
+from kharness.errors import UsageError
+from kharness.ops.cowscan import accept_volumes, chosen, scan
+from kharness.ops.harness import Harness
 from kharness.ops.response import Asked, respond
 from kharness.report.drift import done_lines, done_value, drift_lines, drift_value
 
@@ -22,9 +24,17 @@ MOST = 25
 @click.option("--json", "as_json", is_flag=True, help="For programs: everything, as one JSON object.")
 @click.option("--snapshot", is_flag=True, help="Save the evidence, before anything else.")
 @click.option("--rm", "remove", is_flag=True, help="Remove what was added; --restart is safer.")
+@click.option("--accept", is_flag=True, help="Only record what 'drift: {watch: [...]}' names as right.")
 @click.option("--restart", is_flag=True, help="Launch a new container from :live.")
 def command(
-    names: tuple[str, ...], *, everything: bool, as_json: bool, snapshot: bool, remove: bool, restart: bool
+    names: tuple[str, ...],
+    *,
+    everything: bool,
+    as_json: bool,
+    snapshot: bool,
+    remove: bool,
+    accept: bool,
+    restart: bool,
 ) -> None:
     """Show what running production containers changed of their images' files.
 
@@ -38,6 +48,9 @@ def command(
     """
     asked = Asked(snapshot=snapshot, remove=remove, restart=restart)
     harness = open_to_act() if restart else open_here()
+    if accept:
+        _accept(harness, names, asked)
+        return
     found = scan(harness, chosen(harness, names))
     most = None if everything else MOST
     if not as_json:
@@ -55,3 +68,10 @@ def command(
         click.echo(json.dumps({**drift_value(found), "done": done_value(done)}, indent=2))
     ok = all(each.ok for each in found) and all(each.good for each in done)
     sys.exit(0 if ok else 1)
+
+
+def _accept(harness: Harness, names: tuple[str, ...], asked: Asked) -> None:
+    if not names or asked != Asked():
+        raise UsageError("--accept needs the NAMES of containers whose volumes are right, and does nothing else")
+    for name, path, count in accept_volumes(harness, chosen(harness, names)):
+        click.echo(f"{name}: {path} is recorded, with {count:,} {'entry' if count == 1 else 'entries'}")
