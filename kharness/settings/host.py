@@ -120,7 +120,7 @@ class HostSettings(Section):
     ready_timeout: Duration = 60.0
     """How long a container may take to become ready."""
     notify: Argv = ()
-    """A command that is told, as JSON on its standard input, what was released, refused, undone or recovered."""
+    """A command that is told, as JSON on its standard input, what was released, refused, undone, recovered, drifted."""
     keep_releases: Positive = 5
     """How many releases of a container 'kharness prune' keeps the images of."""
 
