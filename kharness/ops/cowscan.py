@@ -38,10 +38,11 @@ def running(harness: Harness) -> tuple[Target, ...]:
     return tuple(sorted(targets, key=lambda target: (target.label, target.container.name)))
 
 
-def chosen(harness: Harness, names: Sequence[str]) -> tuple[Target, ...]:
+def chosen(harness: Harness, names: Sequence[str], *, prefix: bool = False) -> tuple[Target, ...]:
     """Return the containers of these directories, or of these names, which may be anybody's; all of production without.
 
-    Raises `UsageError` for one that does not run.
+    With `prefix` the beginning of a name will do that only one of production's has. Raises `UsageError` for one that
+    does not run.
     """
     every = running(harness)
     if not names:
@@ -49,7 +50,8 @@ def chosen(harness: Harness, names: Sequence[str]) -> tuple[Target, ...]:
     found: list[Target] = []
     for name in names:
         own = [target for target in every if name in {target.name, target.container.name}]
-        found += own or [_foreign(harness, name)]
+        begun = [target for target in every if prefix and target.label.startswith(name)]
+        found += own or (begun if len(begun) == 1 else []) or [_foreign(harness, name)]
     return tuple({target.container.id: target for target in found}.values())
 
 

@@ -52,6 +52,16 @@ def test_names_select_and_may_be_anybody_s_containers(world: World) -> None:
     assert list(scanned(world, "web", "foreign", "web")) == ["web", "foreign"]
 
 
+def test_the_beginning_of_a_name_will_do_where_it_is_typed_and_means_one(world: World) -> None:
+    for name in ("web", "webmail", "db"):
+        launched(world, name)
+    harness = world.harness()
+    assert [each.name for each in chosen(harness, ["d", "web", "webm"], prefix=True)] == ["db", "web", "webmail"]
+    for name, prefix in (("d", False), ("we", True)):
+        with pytest.raises(UsageError, match=f"{name}: should be a container that runs"):
+            chosen(harness, [name], prefix=prefix)
+
+
 @pytest.mark.parametrize(("name", "why"), [("stopped", "is created"), ("never", "is not there")])
 def test_a_name_that_does_not_run_is_an_error(world: World, name: str, why: str) -> None:
     launched(world, "stopped", running=False)

@@ -51,7 +51,7 @@ def command(
     if accept:
         _accept(harness, names, asked)
         return
-    found = scan(harness, chosen(harness, names))
+    found = scan(harness, chosen(harness, names, prefix=sys.stdin.isatty()))
     most = None if everything else MOST
     if not as_json:
         show(drift_lines(found, most=most))
@@ -73,5 +73,5 @@ def command(
 def _accept(harness: Harness, names: tuple[str, ...], asked: Asked) -> None:
     if not names or asked != Asked():
         raise UsageError("--accept needs the NAMES of containers whose volumes are right, and does nothing else")
-    for name, path, count in accept_volumes(harness, chosen(harness, names)):
+    for name, path, count in accept_volumes(harness, chosen(harness, names, prefix=sys.stdin.isatty())):
         click.echo(f"{name}: {path} is recorded, with {count:,} {'entry' if count == 1 else 'entries'}")
