@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from kharness.plan.alarm import Alarm
+from kharness.plan.alarm import MOST, Alarm
 from kharness.plan.drift import Scanned
 
 LATE = 3
@@ -45,7 +45,9 @@ def _reasons(state: Watching, now: float) -> Iterator[str]:
     for each in state.found:
         if each.problem:
             yield f"{each.name}: {each.problem}"
-        yield from (f"{each.name}: {entry}" for entry in each.verdict.left)
+        yield from (f"{each.name}: {entry}" for entry in each.verdict.left[:MOST])
+        if len(each.verdict.left) > MOST:
+            yield f"{each.name}: and {len(each.verdict.left) - MOST:,} more"
     for name, raised in state.alarm.raised.items():
         now_left = {str(entry) for each in state.found if each.name == name for entry in each.verdict.left}
         for reason in raised.reasons:

@@ -72,3 +72,9 @@ def test_what_is_no_alarm_is_a_value_error(text: str) -> None:
 )  # fmt: skip
 def test_all_is_ok_only_while_it_is_seen_to_be(more: dict[str, Any], now: float, expected: list[str]) -> None:
     assert list(reasons(Watching(every=10, began=0, **more), now=now)) == expected
+
+
+def test_of_very_many_changes_the_first_are_told_and_the_rest_is_counted() -> None:
+    found = (scanned("web", *(f"/{number}" for number in range(1000))),)
+    told = reasons(Watching(every=10, began=0, at=20.0, found=found), now=21)
+    assert (len(told), told[-1]) == (MOST + 1, "web: and 950 more")
