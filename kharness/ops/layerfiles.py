@@ -32,16 +32,18 @@ class ByLayer:
         self._engine = harness.engine
         self._prefix = USER if harness.engine.facts().rootless else TRUSTED
 
-    def read(self, container: str) -> tuple[Drifted, ...] | None:
+    def read(self, container: str, *, made: bool = False) -> tuple[Drifted, ...] | None:
         """Return what has drifted, None where the engine does not say where its layer is.
 
-        Raises `HostError` where it cannot be read, and `EngineError`.
+        With `made` that includes places that the engine made itself. Raises `HostError` where it cannot be read, and
+        `EngineError`.
         """
         facts = _facts(self._engine.container(container), container)
         layers = layers_of(facts)
         if layers is None:
             return None
-        return tuple(without_mount_points(read_layers(layers, prefix=self._prefix), mount_points(facts)))
+        found = read_layers(layers, prefix=self._prefix)
+        return found if made else tuple(without_mount_points(found, mount_points(facts)))
 
 
 class ByEngine:
@@ -56,13 +58,13 @@ class ByEngine:
         self._lock = threading.Lock()
         self._unused: dict[str, str] = {}
 
-    def read(self, container: str) -> tuple[Drifted, ...]:
-        """Return what has drifted; raises `EngineError`."""
+    def read(self, container: str, *, made: bool = False) -> tuple[Drifted, ...]:
+        """Return what has drifted, with `made` also places that the engine made itself; raises `EngineError`."""
         changes = self._engine.diff(container)
         if not changes:
             return ()
         facts = _facts(self._engine.container(container), container)
-        points = mount_points(facts)
+        points = mount_points(facts) if not made else frozenset[str]()
         # What is looked up there is what is mounted.
         changes = tuple(each for each in changes if each.kind != "added" or each.path not in points)
         now, before = _Files(self, container, ""), _Files(self, "", facts.image_id)

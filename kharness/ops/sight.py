@@ -71,11 +71,15 @@ class Sight:
         path = f"/kharness-token-{secrets.token_hex(8)}"
         with ExitStack() as stack:
             container = make_helper(self._harness, stack, self._small_image(), "token", directory=path)
-            if _has(way.read(container), path):
+            if _has(way.read(container, made=True), path):
                 return ""
             # Not every engine makes the working directory before it starts a container.
             self._harness.engine.write_file(container, path, b"token\n")
-            return "" if _has(way.read(container), path) else f"a planted token is not found by the {way.name}'s reader"
+            return (
+                ""
+                if _has(way.read(container, made=True), path)
+                else f"a planted token is not found by the {way.name}'s reader"
+            )
 
     def _small_image(self) -> ImageFacts:
         # A container's anonymous volumes are filled when it is created: one of an image without is made at once.

@@ -1,4 +1,4 @@
-"""What the engine itself puts into a container's layer: places to mount things on. Pure."""
+"""What the engine itself puts into a container's layer: places to mount things on, and to begin in. Pure."""
 
 from __future__ import annotations
 
@@ -21,10 +21,16 @@ _MADE = 0o755
 
 
 def mount_points(facts: ContainerFacts) -> frozenset[str]:
-    """Return where something is mounted in a container, by the engine's answer to an inspect."""
-    host = facts.raw.get("HostConfig") or {}
-    said = (*(mount.target for mount in facts.mounts), *(host.get("Tmpfs") or {}), *OWN)
-    return frozenset(str(PurePosixPath(target)) for target in said)
+    """Return where something is mounted in a container, and where its process begins, by the answer to an inspect."""
+    host, config = facts.raw.get("HostConfig") or {}, facts.raw.get("Config") or {}
+    # A working directory that the image does not have is made, too.
+    said = (
+        *(mount.target for mount in facts.mounts),
+        *(host.get("Tmpfs") or {}),
+        config.get("WorkingDir"),
+        *OWN,
+    )
+    return frozenset(str(PurePosixPath(target)) for target in said if target)
 
 
 def without_mount_points(found: Iterable[Drifted], points: Iterable[str]) -> Iterator[Drifted]:

@@ -71,7 +71,9 @@ def changed(site: Site) -> ContainerFacts:
     return found
 
 
-def launched(site: Site, short: str, image: str, mounts: tuple[Mount, ...] = ()) -> ContainerFacts:
+def launched(
+    site: Site, short: str, image: str, mounts: tuple[Mount, ...] = (), *, directory: str | None = None
+) -> ContainerFacts:
     name = site.name(short)
     spec = RunSpec(
         name=name,
@@ -79,6 +81,7 @@ def launched(site: Site, short: str, image: str, mounts: tuple[Mount, ...] = ())
         command=("sleep", "600"),
         init=True,
         mounts=mounts,
+        working_dir=directory,
         labels=labels.of_production(name),
     )
     container = site.engine.create(spec)
@@ -129,7 +132,9 @@ def test_the_engine_s_diff_gives_the_same_names(site: Site, changed: ContainerFa
 
 
 def test_a_container_that_changed_nothing_is_clean_by_both(site: Site) -> None:
-    found = launched(site, "clean", site.busybox)
+    tmpfs = Mount(kind=MountKind.TMPFS, source=None, target="/run/not/there")
+    # What the image does not have the engine makes in the layer.
+    found = launched(site, "clean", site.busybox, (tmpfs,), directory="/srv/not/there")
     assert seen(site, found, layers=True).drifted == ()
     assert seen(site, found, layers=False).drifted == ()
 

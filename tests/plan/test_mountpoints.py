@@ -13,11 +13,12 @@ from kharness.plan.mountpoints import mount_points, without_mount_points
 POINTS = {"/data/in", "/etc/site.conf", "/tmp", "/etc/mtab"}
 
 
-def test_they_are_those_of_volumes_of_tmpfs_and_the_engine_s_own() -> None:
+def test_they_are_those_of_volumes_of_tmpfs_the_engine_s_own_and_the_working_directory() -> None:
     mounts = (MountFacts(kind="bind", source="/x", target="/data/in/", writable=True),)
-    facts = ContainerFacts(id="1", name="a", image_id="i", mounts=mounts, raw={"HostConfig": {"Tmpfs": {"/tmp": ""}}})
+    raw = {"HostConfig": {"Tmpfs": {"/tmp": ""}}, "Config": {"WorkingDir": "/srv/app/"}}
+    facts = ContainerFacts(id="1", name="a", image_id="i", mounts=mounts, raw=raw)
     points = mount_points(facts)
-    assert {"/data/in", "/tmp", "/etc/resolv.conf", "/sbin/docker-init"} <= points
+    assert {"/data/in", "/tmp", "/etc/resolv.conf", "/sbin/docker-init", "/srv/app"} <= points
     assert mount_points(ContainerFacts(id="1", name="a", image_id="i")) < points
 
 
