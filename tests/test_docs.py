@@ -5,17 +5,21 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from kharness.engine.api import Engine
+from kharness.plan.drift import Drifted, Scanned, judge
 from kharness.plan.expect import declared
+from kharness.report.drift import drift_lines
 from kharness.settings.load import parse_settings
 from tests.plugin.conftest import temporary_project
 from tests.projects import Project
 
 ROOT = Path(__file__).parents[1]
+BLOCKS = {kind: re.compile(rf"^```{kind}\n(.*?)^```$", re.DOTALL | re.MULTILINE) for kind in ("", "yaml")}
 BLOCK = re.compile(r"```python\n# (\S+)\n(.*?)```", re.DOTALL)
 
 
@@ -63,12 +67,28 @@ def test_the_page_of_expectations_lists_the_tests_that_its_example_makes() -> No
         parse_settings(other.encode(), file=Path("containers/hub/settings.yaml"), has_dockerfile=True)
 
 
+def test_the_page_about_drift_shows_what_is_printed() -> None:
+    text = (ROOT / "docs" / "drift.md").read_text(encoding="utf-8")
+    left = (
+        Drifted(path="/srv/www", kind="mode", type="directory", mode=0o777, what="mode 755 -> 777"),
+        Drifted(path="/etc/passwd", kind="changed", type="file", mode=0o644, uid=0, gid=0, size=1100),
+        Drifted(path="/usr/bin/.x", kind="added", type="file", mode=0o4755, uid=0, gid=0, size=14200),
+    )
+    pid = Drifted(path="/run/nginx.pid", kind="added", type="file", mode=0o644, uid=0, gid=0, size=3)
+    settings = parse_settings(BLOCKS["yaml"].findall(text)[0].encode(), file=Path("x"), has_dockerfile=False)
+    verdict = judge((*left, pid), settings.drift.expect, today=date(2027, 1, 1))
+    found = Scanned(name="web", container="web", id="1", by="layer", verdict=verdict)
+    printed = "".join(f"{line.text}\n" for line in drift_lines((found,), most=None))
+    assert BLOCKS[""].findall(text) == [printed]
+
+
 @pytest.mark.parametrize(
     "page",
     [
         "README.md",
         "CONTRIBUTING.md",
         *(f"docs/{page}.md" for page in ("expectations", "library", "performance", "reliability", "uid-mapping")),
+        *(f"docs/{page}.md" for page in ("drift", "library", "performance", "reliability", "uid-mapping")),
     ],
 )
 def test_every_link_leads_somewhere(page: str) -> None:

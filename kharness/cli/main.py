@@ -1,47 +1,29 @@
-"""The command line: one file a command, `KharnessError` caught once."""
+"""The command line; `KharnessError` is caught once, here."""
 
 from __future__ import annotations
 
 import sys
-from importlib import import_module
-from pkgutil import iter_modules
-
-import click
-
-from kharness.cli import commands as package
-from kharness.errors import KharnessError, SettingsError, UsageError
 
 FAILED, MISUSED = 1, 2
 
 
-class Commands(click.Group):
-    """Finds a command in the file of its name and imports only that."""
-
-    def list_commands(self, _context: click.Context) -> list[str]:
-        """Return the names of all files."""
-        return sorted(module.name.replace("_", "-") for module in iter_modules(package.__path__))
-
-    def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """Import one file."""
-        if name not in self.list_commands(context):
-            return None
-        found: click.Command = import_module(f"{package.__name__}.{name.replace('-', '_')}").command
-        return found
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="kharness")
-def cli() -> None:
-    """Build, launch and release containers from the directories that describe and test them.
-
-    The gate itself is pytest: 'pytest containers/NAME --ready --launch'.
-
-    Exit status: 0 done, 1 it failed or was refused, 2 it was asked for wrongly.
-    """
-
-
 def main() -> None:
     """Run the command line."""
+    if sys.argv[1:2] == ["map"] and not {"-h", "--help"} & set(sys.argv):
+        # Before anything is imported that it does not need.
+        from kharness.cli.running import main as running  # noqa: PLC0415
+
+        sys.exit(running(sys.argv[2:]))
+    run()
+
+
+def run() -> None:
+    """Run any other command."""
+    import click  # noqa: PLC0415 - see above
+
+    from kharness.cli.group import cli  # noqa: PLC0415
+    from kharness.errors import KharnessError, SettingsError, UsageError  # noqa: PLC0415
+
     try:
         cli()
     except (UsageError, SettingsError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +16,7 @@ from kharness.plan.facts import (
     ImageFacts,
     MountFacts,
     NetworkFacts,
+    PathFacts,
     PortRef,
     ProcessFacts,
     PublishedPort,
@@ -26,6 +28,16 @@ BRIDGE_NAME = "com.docker.network.bridge.name"
 PS_COLUMNS = "pid,ppid,uid,args"
 """What ps(1) is asked for, in the order in which `processes` reads it."""
 KINDS = {0: "changed", 1: "added", 2: "removed"}
+
+GO_TYPES = (
+    (1 << 31, stat.S_IFDIR),
+    (1 << 27, stat.S_IFLNK),
+    (1 << 26 | 1 << 21, stat.S_IFCHR),
+    (1 << 26, stat.S_IFBLK),
+    (1 << 25, stat.S_IFIFO),
+    (1 << 24, stat.S_IFSOCK),
+)
+GO_BITS = ((1 << 23, stat.S_ISUID), (1 << 22, stat.S_ISGID), (1 << 20, stat.S_ISVTX))
 
 _HUB = re.compile(r"^docker\.io/(library/)?")
 _STATUS = re.compile(r"Exited \((?P<code>\d+)\)|\((?:health: )?(?P<health>starting|healthy|unhealthy)\)")
@@ -188,6 +200,14 @@ def history(raw: Sequence[Mapping[str, Any]] | None) -> tuple[str, ...]:
 def is_podman(version: Mapping[str, Any]) -> bool:
     """Whether the answer to `/version` is Podman's."""
     return any("podman" in (part.get("Name") or "").lower() for part in version.get("Components") or [])
+
+
+def path_facts(raw: Mapping[str, Any]) -> PathFacts:
+    """Read what comes with an archive; its mode is Go's (io/fs.FileMode), whose bits are others than stat(2)'s."""
+    said = int(raw["mode"])
+    kind = next((mode for bit, mode in GO_TYPES if said & bit == bit), stat.S_IFREG)
+    special = sum(mode for bit, mode in GO_BITS if said & bit)
+    return PathFacts(mode=kind | special | (said & 0o777), size=raw.get("size") or 0, link=raw.get("linkTarget") or "")
 
 
 def changes(raw: Sequence[Mapping[str, Any]] | None) -> tuple[Change, ...]:

@@ -18,6 +18,7 @@ from kharness.plan.facts import (
     ExecResult,
     ImageFacts,
     NetworkFacts,
+    PathFacts,
     ProcessFacts,
     VolumeFacts,
 )
@@ -163,11 +164,20 @@ class Engine(Protocol):
     def read_file(self, container: str, path: str) -> bytes:
         """Return a regular file's content, links followed; `EngineError` when there is none."""
 
+    def stat(self, container: str, path: str) -> PathFacts | None:
+        """Return what is at a path, a link itself; None where nothing is. It need not run."""
+
+    def archive(self, container: str, path: str) -> Iterator[bytes]:
+        """Return a tar stream of what is at a path and below, its first member; `EngineError` where nothing is."""
+
     def export(self, container: str) -> Iterator[bytes]:
         """Return its whole file system as a tar stream, volumes aside; it need not run."""
 
     def write_file(self, container: str, path: str, content: bytes, *, mode: int = 0o644) -> None:
         """Put a file into it; its directory must exist."""
+
+    def commit(self, container: str, tag: str) -> ImageFacts:
+        """Make an image of what a container has now, volumes aside; its processes stand still meanwhile."""
 
     # networks and volumes
     def network(self, ref: str) -> NetworkFacts | None:

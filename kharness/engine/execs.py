@@ -14,15 +14,17 @@ from typing import Any
 from urllib.parse import quote
 
 from kharness.engine import frames
+from kharness.engine.answers import path_facts
 from kharness.engine.refusals import RefusedError, SilentError, container_error, shortened
 from kharness.engine.wire import Wire
 from kharness.errors import ContainerMissingError, EngineError
-from kharness.plan.facts import ExecResult
+from kharness.plan.facts import ExecResult, PathFacts
 
 MAX_LINKS = 10
 LINK = 0x08000000
 NOT_REGULAR = 0x8F280000
 """The type bits of Go's file modes: directory, link, device, pipe, socket, irregular."""
+STAT = "X-Docker-Container-Path-Stat"
 
 
 class Execs:
@@ -84,6 +86,29 @@ class Execs:
             where = posixpath.join(posixpath.dirname(where), link)
         raise EngineError(f"container {shortened(container)}: {path}: too many links")
 
+    def stat(self, container: str, path: str) -> PathFacts | None:
+        """Ask for the header alone that comes with an archive."""
+        try:
+            with self._wire.open("HEAD", f"/containers/{quote(container)}/archive", params={"path": path}) as answer:
+                return path_facts(loads(b64decode(answer.headers[STAT])))
+        except RefusedError as error:
+            # The answer to HEAD has no text: a container that is not there looks like a path that is not.
+            if error.missing:
+                return None
+            raise container_error(error, container) from error
+
+    def archive(self, container: str, path: str) -> Iterator[bytes]:
+        """Stream the archive as it arrives, not compressed, as the engine would do for whoever does not object."""
+        plain = {"Accept-Encoding": "identity"}
+        try:
+            with self._wire.open(
+                "GET", f"/containers/{quote(container)}/archive", params={"path": path}, headers=plain
+            ) as answer:
+                yield from answer.chunks()
+        except RefusedError as error:
+            exact = container_error(error, container)
+            raise exact if isinstance(exact, ContainerMissingError) else EngineError(f"{exact} ({path})") from error
+
     def export(self, container: str) -> Iterator[bytes]:
         """Stream the file system as it arrives."""
         try:
@@ -122,7 +147,7 @@ class Execs:
         """Return the target of a link, or the content of a regular file."""
         try:
             with self._wire.open("GET", f"/containers/{quote(container)}/archive", params={"path": path}) as answer:
-                stat = loads(b64decode(answer.headers["X-Docker-Container-Path-Stat"]))
+                stat = loads(b64decode(answer.headers[STAT]))
                 if stat["mode"] & LINK:
                     return stat["linkTarget"], b""
                 if stat["mode"] & NOT_REGULAR:

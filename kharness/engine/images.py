@@ -11,7 +11,7 @@ from kharness.engine.api import Progress
 from kharness.engine.convert import label_filters
 from kharness.engine.pulling import PullLines
 from kharness.engine.references import full_reference, split_reference
-from kharness.engine.refusals import RefusedError, image_error
+from kharness.engine.refusals import RefusedError, container_error, image_error
 from kharness.engine.registry import pull_headers
 from kharness.engine.wire import Wire
 from kharness.errors import EngineError, ImageMissingError
@@ -64,6 +64,16 @@ class Images:
                 if "error" in record:
                     raise EngineError(f"image {tag} cannot be imported: {record['error']}")
         return self._image(tag)
+
+    def commit(self, container: str, tag: str) -> ImageFacts:
+        """Make an image of a container."""
+        name, version = split_reference(tag)
+        params = {"container": container, "repo": name, "tag": version, "pause": True}
+        try:
+            made = self._wire.ask("POST", "/commit", params=params, body={}, timeout=None)
+        except RefusedError as error:
+            raise container_error(error, container) from error
+        return self._image(made["Id"])
 
     def tag(self, image: str, ref: str) -> None:
         """Tag an image; a reference that named another one moves."""

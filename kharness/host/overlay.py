@@ -12,7 +12,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from kharness.errors import HostError
 from kharness.host.attributes import give
 from kharness.host.mountinfo import mounts_below
 from kharness.host.survey import open_directory
+from kharness.host.upperdir import UnclearError, hold, walk_upper
 from kharness.plan.changes import in_order
 from kharness.plan.facts import Change
 
@@ -30,7 +31,6 @@ _PAGE = 4096
 """The most that mount(2) takes as options."""
 _DETACH = 2
 """MNT_DETACH of umount2(2)."""
-_OPAQUE, _REDIRECT = "trusted.overlay.opaque", "trusted.overlay.redirect"
 
 
 def why_no_overlay() -> str:
@@ -88,50 +88,30 @@ def overlay_changes(lower: Path, upper: Path) -> tuple[Change, ...] | None:
     place was taken by another is told entry by entry. None where a directory of the original was renamed: then only a
     comparison tells. Raises OSError.
     """
-    changes: list[Change] = []
     try:
-        for change in _changes(lower, upper, ""):
-            changes.append(change)  # noqa: PERF402 - a renamed one ends it
-    except _RenamedError:
+        return in_order(_changes(lower, upper))
+    except UnclearError:
         return None
-    return in_order(changes)
 
 
-class _RenamedError(Exception):
-    """A directory of the original has another name now."""
-
-
-def _changes(lower: Path, upper: Path, at: str) -> Iterator[Change]:
-    opaque = _attribute(upper, _OPAQUE) == b"y"
-    below = {} if not lower.is_dir() or lower.is_symlink() else {entry.name: entry for entry in os.scandir(lower)}
-    above = {entry.name: entry for entry in os.scandir(upper)}
-    if opaque:
-        for name in below.keys() - above.keys():
-            yield from _removed(lower / name, f"{at}{name}")
-    for name, entry in above.items():
-        path, found = f"{at}{name}", entry.stat(follow_symlinks=False)
-        old = below.get(name)
-        if _is_whiteout(found):
-            if old is not None:
-                yield from _removed(lower / name, path)
-        elif not stat.S_ISDIR(found.st_mode):
-            if old is not None and old.is_dir(follow_symlinks=False):
-                yield from _removed(lower / name, path, top=False)
-            # Whatever is opened for writing is copied up, and may never be written.
-            if old is None or _written(old.stat(follow_symlinks=False), found):
-                yield Change("added" if old is None else "changed", path)
-        else:
-            yield from _directory(lower / name, upper / name, path, old)
-
-
-def _directory(lower: Path, upper: Path, path: str, old: os.DirEntry[str] | None) -> Iterator[Change]:
-    if _attribute(upper, _REDIRECT) is not None:
-        raise _RenamedError
-    if old is None:
-        yield Change("added", path)
-    elif not old.is_dir(follow_symlinks=False) or not _alike(old.stat(follow_symlinks=False), upper.lstat()):
-        yield Change("changed", path)
-    yield from _changes(lower, upper, f"{path}/")
+def _changes(lower: Path, upper: Path) -> Iterator[Change]:
+    with ExitStack() as stack:
+        for pair in walk_upper(hold(stack, upper), (hold(stack, lower),)):
+            new, old = pair.new, pair.old.found if pair.old else None
+            place = lower / pair.path
+            if new is None:
+                yield from _removed(place, pair.path)
+            elif old is None:
+                yield Change("added", pair.path)
+            elif stat.S_ISDIR(new.st_mode):
+                if not _alike(old, new):
+                    yield Change("changed", pair.path)
+            else:
+                if stat.S_ISDIR(old.st_mode):
+                    yield from _removed(place, pair.path, top=False)
+                # Whatever is opened for writing is copied up, and may never be written.
+                if _written(old, new):
+                    yield Change("changed", pair.path)
 
 
 def _removed(lower: Path, path: str, *, top: bool = True) -> Iterator[Change]:
@@ -142,22 +122,12 @@ def _removed(lower: Path, path: str, *, top: bool = True) -> Iterator[Change]:
             yield from _removed(lower / entry.name, f"{path}/{entry.name}")
 
 
-def _is_whiteout(found: os.stat_result) -> bool:
-    return stat.S_ISCHR(found.st_mode) and found.st_rdev == 0
-
-
 def _alike(one: os.stat_result, other: os.stat_result) -> bool:
     return (one.st_mode, one.st_uid, one.st_gid) == (other.st_mode, other.st_uid, other.st_gid)
 
 
 def _written(old: os.stat_result, new: os.stat_result) -> bool:
     return not _alike(old, new) or (old.st_size, old.st_mtime_ns) != (new.st_size, new.st_mtime_ns)
-
-
-def _attribute(path: Path, name: str) -> bytes | None:
-    with suppress(OSError):
-        return os.getxattr(path, name, follow_symlinks=False)
-    return None
 
 
 def _become(lower: Path, upper: Path) -> None:

@@ -214,6 +214,15 @@ class ProcessFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class PathFacts:
+    """What is at a path of a container: `mode` as of stat(2), type and all; `size` in bytes, `link` a link's text."""
+
+    mode: int
+    size: int
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ExecResult:
     """What a command in a container answered."""
 

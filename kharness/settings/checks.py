@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from kharness.settings.conflicts import collide, described
@@ -54,6 +55,7 @@ def check_settings(settings: Settings) -> Iterator[Told]:
         yield Told(loc=("prepare", index, key), message=message)
     for loc, message in check_expect(settings.expect, limit=settings.test.timeout):
         yield Told(loc=loc, message=message)
+    yield from _check_watch(settings)
     memory, swap = settings.mem_limit, settings.memswap_limit
     if swap is not None and not memory:
         yield Told(loc=("memswap_limit",), message="should not be said without mem_limit")
@@ -76,6 +78,16 @@ def _check_same(settings: Settings) -> Iterator[Told]:
         if target.startswith("/") and target not in shared:
             message = f"should be the target of a volume with 'test: same', and none has {target}"
             yield Told(loc=("test", "same", index), message=message)
+
+
+def _check_watch(settings: Settings) -> Iterator[Told]:
+    targets = [PurePosixPath(volume.target) for volume in settings.volumes if volume.type != "tmpfs"]
+    for index, path in enumerate(settings.drift.watch):
+        if not any(PurePosixPath(path).is_relative_to(target) for target in targets):
+            message = (
+                f"should be in a volume, and {path} is in none; what is in the container's layer is always looked at"
+            )
+            yield Told(loc=("drift", "watch", index), message=message)
 
 
 def _check_keys(keys: ServiceKeys, at: Loc) -> Iterator[Told]:

@@ -1,7 +1,8 @@
-"""Days, as settings say until when an exception holds."""
+"""Days in settings files."""
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated, Any
 
@@ -9,21 +10,23 @@ from pydantic import BeforeValidator, Field
 
 from kharness.settings.section import expected
 
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
 
 def _day(value: Any) -> date:
+    # A datetime is a date, too, and says more than a day.
     if type(value) is date:
         return value
-    try:
-        found = date.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        found = None
-    # Python reads 20270301 and 2027-W09-1 as well, which nobody else does.
-    if found is None or found.isoformat() != value:
-        raise expected("a date such as 2027-03-01")
-    return found
+    if isinstance(value, str) and DAY.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise expected("a date such as 2027-03-01")
 
 
 Day = Annotated[
     date,
-    BeforeValidator(_day, json_schema_input_type=Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]),
+    BeforeValidator(_day, json_schema_input_type=Annotated[str, Field(pattern=f"^{DAY.pattern}$")]),
 ]
+"""A day of the calendar, `2027-03-01`; YAML 1.2 has no dates, so that a file gives it as text."""

@@ -1,12 +1,9 @@
-"""Keys that are known from Compose or promised for later, and what to say about them."""
+"""Keys that are known from Compose or from other tools, and what to say about them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-
-LATER = frozenset({"drift"})
-"""Keys of kharness's own design that this version cannot honour; ignoring them would look like success."""
 
 UNSUPPORTED: Mapping[str, Mapping[str, str]] = {
     "service": {
@@ -153,7 +150,7 @@ comparison of letters.
 MISPLACED: Mapping[str, tuple[frozenset[str], str]] = {
     "service": (frozenset({"egress", "same", "timeout"}), "belongs below test"),
     "test": (
-        frozenset({"autostart", "expect", "gate", "prepare", "release", "test"}),
+        frozenset({"autostart", "drift", "expect", "gate", "policy", "prepare", "release", "test"}),
         "does not belong below test, but at the top",
     ),
 }
@@ -166,8 +163,6 @@ def explain_key(key: str, *, place: str, known: Iterable[str]) -> str:
     if key in keys:
         return message
     service = place in {"service", "test"}
-    if service and key in LATER:
-        return "is not supported by this version"
     hint = UNSUPPORTED.get("service" if service else place, {}).get(key)
     if hint is not None:
         return "is a Compose key that kharness does not support" + (f"; {hint}" if hint else "")

@@ -123,7 +123,7 @@ class HostSettings(Section):
     ready_timeout: Duration = 60.0
     """How long a container may take to become ready."""
     notify: Argv = ()
-    """A command that is told, as JSON on its standard input, what was released, refused, undone or recovered."""
+    """A command that is told, as JSON on its standard input, what was released, refused, undone, recovered, drifted."""
     policy: Profile | None = None
     """The profile of container directories that say none; strict where kharness builds the image, else baseline."""
     waive: Mapping[Identifier, Waiver] = Field(default_factory=dict[str, Waiver])

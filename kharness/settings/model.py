@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
+from kharness.settings.drift import Drift
 from kharness.settings.expect import Expect
 from kharness.settings.policy import Policy
 from kharness.settings.ports import HIGHEST
@@ -139,3 +140,5 @@ class Settings(ServiceKeys):
     """Which checks it is held to, and what it is excused from."""
     expect: Expect = Field(default_factory=Expect)
     """What must be true of the running container."""
+    drift: Drift = Field(default_factory=Drift)
+    """What a running production container may change."""

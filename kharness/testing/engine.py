@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kharness.errors import ConflictError, ContainerMissingError, EngineError, ImageMissingError
-from kharness.plan.facts import ContainerFacts, EngineFacts, MountFacts, NetworkFacts
+from kharness.plan.facts import ContainerFacts, EngineFacts, ImageFacts, MountFacts, NetworkFacts
 from kharness.plan.runspec import Attachment, Mount, MountKind, RunSpec
 from kharness.testing.container import FakeContainer
 from kharness.testing.images import FakeImages, matches
@@ -115,6 +115,11 @@ class FakeEngine(FakeLife, FakeImages, FakeNetworks, FakeVolumes):
     def create_again(self, name: str, request: Mapping[str, Any]) -> str:
         """See `Engine`."""
         return self._create(replace(self._requests[request["fake"]], name=name))
+
+    @recorded
+    def commit(self, container: str, tag: str) -> ImageFacts:
+        """See `Engine`."""
+        return self.put_image(tag, files=self._box(container).files)
 
     @recorded
     def rename(self, container: str, name: str) -> None:

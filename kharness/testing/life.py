@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import posixpath
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 
 from kharness.errors import ConflictError, ContainerMissingError, EngineError, LaunchError
-from kharness.plan.facts import Change, ContainerFacts, ExecResult, NetworkFacts, ProcessFacts
+from kharness.plan.facts import Change, ContainerFacts, ExecResult, NetworkFacts, PathFacts, ProcessFacts
 from kharness.plan.runspec import Attachment
 from kharness.testing.container import EXIT, HEALTH, LOGS, START, FakeContainer, published
 from kharness.testing.images import archive_of
@@ -170,6 +171,25 @@ class FakeLife(Recorder):
         if path not in box.files:
             raise EngineError(f"container {box.name}: there is no file {path}")
         return box.files[path]
+
+    @recorded
+    def stat(self, container: str, path: str) -> PathFacts | None:
+        """See `Engine`; every file can be read by all, and what files are in is a directory."""
+        box = self._box(container)
+        if path in box.files:
+            return PathFacts(mode=stat.S_IFREG | 0o644, size=len(box.files[path]))
+        inside = any(name.startswith(f"{path.rstrip('/')}/") for name in box.files)
+        return PathFacts(mode=stat.S_IFDIR | 0o755, size=4096) if inside else None
+
+    @recorded
+    def archive(self, container: str, path: str) -> Iterator[bytes]:
+        """See `Engine`; regular files alone."""
+        box = self._box(container)
+        found = {name: content for name, content in box.files.items() if f"{name}/".startswith(f"{path}/")}
+        if not found:
+            raise EngineError(f"container {box.name}: there is nothing at {path}")
+        above = posixpath.dirname(path).rstrip("/")
+        return iter([archive_of({name.removeprefix(f"{above}/"): content for name, content in found.items()})])
 
     @recorded
     def export(self, container: str) -> Iterator[bytes]:

@@ -15,15 +15,18 @@ from kharness.engine.connect import connect
 from kharness.errors import KharnessError
 from tests.bench.copies import copies
 from tests.bench.detection import detection
+from tests.bench.drift import drift
 from tests.bench.figure import Figure, milliseconds_more, ratio, table
 from tests.bench.fleet import SIZE, fleet
 from tests.bench.machine import machine
 from tests.bench.timing import BenchError, in_turn
 from tests.bench.unrelated import unrelated
 
-FIGURES = ("ready", "unchanged", "detection", "plugin", "copies")
+FIGURES = ("ready", "unchanged", "detection", "drift", "plugin", "copies")
 SAMPLES = 4
 """Waits for readiness a round: one is over in a second."""
+SCANS = 4
+"""Scans a round."""
 STARTS = 6
 """Starts of an unrelated pytest a round: the difference is a hundredth of their time."""
 
@@ -53,7 +56,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _figures(engine: Engine, *, only: frozenset[str], rounds: int) -> Iterator[Figure]:
-    if only & {"ready", "unchanged", "detection"}:
+    if only & {"ready", "unchanged", "detection", "drift"}:
         yield from _sessions(engine, only=only, rounds=rounds)
     if "plugin" in only:
         yield _plugin(rounds=rounds)
@@ -86,6 +89,9 @@ def _sessions(engine: Engine, *, only: frozenset[str], rounds: int) -> Iterator[
                     unit="x",
                     parts=(("pytest containers --ready --if-changed", times["unchanged"]), bare),
                 )
+        if "drift" in only:
+            # A scan is over in a twentieth of a second.
+            yield from drift(engine, ships, rounds=rounds * SCANS, progress=_progress)
         if "detection" in only:
             chance = random.Random()
             found = detection(engine, ships, samples=rounds * SAMPLES, chance=chance, progress=_progress)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import stat
+import tarfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -224,6 +227,33 @@ def test_a_file_that_is_written_is_read_and_is_a_change(bench: Bench) -> None:
     assert ("added", "/root/x") in [(change.kind, change.path) for change in bench.engine.diff(container)]
     with pytest.raises(EngineError, match="/root/never"):
         bench.engine.read_file(container, "/root/never")
+
+
+def test_what_is_at_a_path_is_told_and_can_be_taken_as_an_archive(bench: Bench) -> None:
+    container = bench.create(bench.spec())
+    bench.engine.write_file(container, "/root/x", b"12345")
+    file, directory = bench.engine.stat(container, "/root/x"), bench.engine.stat(container, "/root")
+    assert file is not None
+    assert directory is not None
+    assert (stat.S_ISREG(file.mode), stat.S_IMODE(file.mode), file.size) == (True, 0o644, 5)
+    assert stat.S_ISDIR(directory.mode)
+    assert bench.engine.stat(container, "/root/never") is None
+    with tarfile.open(fileobj=io.BytesIO(b"".join(bench.engine.archive(container, "/root/x"))), mode="r:") as archive:
+        assert archive.getnames() == ["x"]
+    with pytest.raises(EngineError, match="/root/never"):
+        list(bench.engine.archive(container, "/root/never"))
+
+
+def test_a_container_can_be_made_an_image(bench: Bench) -> None:
+    container = bench.run(bench.spec())
+    bench.engine.write_file(container, "/root/x", b"12345")
+    ref = f"kharness-test/{bench.prefix}:commit"
+    bench.undo.callback(bench.engine.remove_image, ref, force=True)
+    image = bench.engine.commit(container, ref)
+    assert ref in image.tags
+    assert bench.facts(container).state == "running"
+    copy = bench.create(replace(bench.spec("b"), image=image.id))
+    assert bench.engine.read_file(copy, "/root/x") == b"12345"
 
 
 def test_a_command_tells_what_it_found(bench: Bench) -> None:

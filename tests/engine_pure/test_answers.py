@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import stat
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from kharness.plan.facts import (
     HealthFacts,
     ImageFacts,
     NetworkFacts,
+    PathFacts,
     PortRef,
     ProcessFacts,
     PublishedPort,
@@ -245,3 +247,22 @@ def test_podman_is_known_by_its_components(component: str, *, podman: bool) -> N
         endpoint="e",
     )
     assert (facts.podman, facts.userns, facts.version, facts.api_version) == (podman, True, "4.3", "1.41")
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        (0o644, stat.S_IFREG | 0o644),
+        (1 << 23 | 1 << 22 | 0o755, stat.S_IFREG | 0o6755),
+        (1 << 31 | 1 << 20 | 0o777, stat.S_IFDIR | 0o1777),
+        (1 << 27 | 0o777, stat.S_IFLNK | 0o777),
+        (1 << 26 | 1 << 21 | 0o600, stat.S_IFCHR | 0o600),
+        (1 << 26 | 0o600, stat.S_IFBLK | 0o600),
+        (1 << 25, stat.S_IFIFO),
+        (1 << 24, stat.S_IFSOCK),
+    ],
+)
+def test_a_mode_of_go_s_is_read_as_the_kernel_s(mode: int, expected: int) -> None:
+    assert answers.path_facts({"mode": mode, "size": 7, "linkTarget": "x"}) == PathFacts(
+        mode=expected, size=7, link="x"
+    )

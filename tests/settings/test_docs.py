@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from kharness.settings.build import Build, CopyItem, Download
+from kharness.settings.drift import Drift, Expected
 from kharness.settings.expect import Expect
 from kharness.settings.expect_asked import ExpectDns, ExpectHttp, ExpectTcp
 from kharness.settings.expect_inside import ExpectCommand, ExpectFile, ExpectLog, ExpectProcess
@@ -42,6 +43,8 @@ KINDS: Mapping[str, type[Section]] = {
     "process": ExpectProcess,
     "log": ExpectLog,
 }
+TOLD_BY_SECTION = {"image", "build", "drift", "gate", "release", "test"}
+"""The image has no default, and those of the sections' keys are told with the keys."""
 
 
 def test_the_example_loads_and_is_valid_by_the_schema(read: Callable[[str], Settings]) -> None:
@@ -87,6 +90,8 @@ def test_the_image_that_stands_in_a_comment_loads_in_place_of_the_build() -> Non
         (Policy, [SAID["policy"]]),
         (Allow, [SAID["policy"]["allow"]]),
         (Waiver, SAID["policy"]["waive"].values()),
+        (Drift, [SAID["drift"]]),
+        (Expected, SAID["drift"]["expect"]),
     ],
 )
 def test_every_key_of_a_section_appears(model: type[Section], places: list[Any]) -> None:
@@ -109,9 +114,8 @@ def test_every_key_of_the_test_section_s_own_appears() -> None:
     assert own <= SAID["test"].keys()
 
 
-@pytest.mark.parametrize("key", sorted(set(Settings.known_keys()) - {"image", "build", "gate", "release", "test"}))
+@pytest.mark.parametrize("key", sorted(set(Settings.known_keys()) - TOLD_BY_SECTION))
 def test_every_default_is_told(key: str) -> None:
-    # The image has none, and those of the sections' keys are told with the keys.
     [paragraph] = (text for text in TEXT.split("\n\n") if re.search(rf"^{key}:", text, flags=re.MULTILINE))
     assert re.search("default", paragraph, flags=re.IGNORECASE)
 

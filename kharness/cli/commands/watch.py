@@ -1,0 +1,84 @@
+"""`kharness watch`."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+import click
+
+from kharness.cli.opening import open_here, show, tell
+from kharness.errors import UsageError
+from kharness.host.pages import Page, serving
+from kharness.ops.harness import Harness
+from kharness.ops.watch import Watch, acknowledge, alarm_of
+from kharness.plan.watching import reasons
+from kharness.report.drift import ALL_OK
+from kharness.report.metrics import CONTENT_TYPE, metrics
+from kharness.report.released import Line, reason_lines
+from kharness.settings.scalars import read_duration
+
+UNHEALTHY = 503
+
+
+def _seconds(_context: click.Context, _option: click.Parameter, value: str) -> float:
+    try:
+        seconds = read_duration(value)
+    except ValueError:
+        seconds = 0.0
+    if not seconds:
+        raise click.BadParameter(f"should be a duration such as 90s or 5m, not {value!r}")
+    return seconds
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--every", callback=_seconds, default="5m", show_default=True, help="The time between two scans.")
+@click.option("--listen", default="127.0.0.1:9321", show_default=True, help="Where /healthz and /metrics are.")
+@click.option("--acknowledge", "seen", is_flag=True, help="Only end the alarm, of NAMES or of all.")
+def command(names: tuple[str, ...], *, every: float, listen: str, seen: bool) -> None:
+    """Run 'kharness cowscan' at a rate; what it has found once is an alarm until somebody acknowledges it.
+
+    /healthz says 'all ok', or with status 503 why not; /metrics is for Prometheus; the host's 'notify' command is told
+    of what is new. It runs until it is interrupted.
+
+    \b
+    Examples:
+      kharness watch --every 1m
+      kharness watch --acknowledge filewatchdock
+    """
+    harness = open_here()
+    if seen:
+        _acknowledge(harness, names)
+        return
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: ended.set())
+    signal.signal(signal.SIGINT, lambda _signal, _frame: ended.set())
+    watch = Watch(harness, names, every=every)
+    with serving(listen, {"/healthz": lambda: _health(watch), "/metrics": lambda: _metrics(watch)}) as where:
+        tell("watch", f"http://{where}/healthz and http://{where}/metrics")
+        said: tuple[str, ...] | None = None
+        while not ended.is_set():
+            watch.step()
+            now = reasons(watch.state, now=time.time())
+            if now != said:
+                said = now
+                show((Line("NOT ok:", "bad"), *reason_lines(now)) if now else (Line(ALL_OK, "good"),))
+            ended.wait(every)
+
+
+def _health(watch: Watch) -> Page:
+    found = reasons(watch.state, now=time.time())
+    return Page("".join(f"{each}\n" for each in found), status=UNHEALTHY) if found else Page(f"{ALL_OK}\n")
+
+
+def _metrics(watch: Watch) -> Page:
+    return Page(metrics(watch.state, now=time.time()), kind=CONTENT_TYPE)
+
+
+def _acknowledge(harness: Harness, names: tuple[str, ...]) -> None:
+    if not alarm_of(harness) and not names:
+        raise UsageError("there is nothing to acknowledge")
+    for name in acknowledge(harness, names):
+        click.echo(f"{name}: acknowledged; what is still there is told again by the next scan")

@@ -1,0 +1,94 @@
+"""Scan at a rate, and remember what was seen until somebody acknowledges it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from kharness.errors import KharnessError, StateError, UsageError
+from kharness.ops.cowscan import running, scan
+from kharness.ops.harness import Harness
+from kharness.ops.notify import notify_drift
+from kharness.plan.alarm import Alarm
+from kharness.plan.drift import Scanned
+from kharness.plan.watching import Watching
+
+FACT = "alarm"
+
+Clock = Callable[[], float]
+
+
+class Watch:
+    """Scans production, all of it or the containers of these names, when it is told to. Any thread may ask for more."""
+
+    def __init__(self, harness: Harness, names: Sequence[str], *, every: float, clock: Clock = time.time) -> None:
+        self._harness = harness
+        self._names = frozenset(names)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._state = Watching(every=every, began=clock())
+
+    @property
+    def state(self) -> Watching:
+        """What is known now; the alarm as it stands in the state database, which others may have acknowledged."""
+        with self._lock:
+            state = self._state
+        try:
+            return replace(state, alarm=alarm_of(self._harness))
+        except StateError as error:
+            return replace(state, problem=str(error))
+
+    def step(self) -> Watching:
+        """Scan once; raises the alarm and notifies where something new is left. What fails is part of the state."""
+        began = self._clock()
+        with self._lock:
+            state = self._state
+        try:
+            found = self._scan()
+            ended = self._clock()
+            before = alarm_of(self._harness)
+            alarm = before.with_scan(found, at=ended)
+            if alarm != before:
+                self._harness.state.set_fact(FACT, alarm.to_json())
+            for name, reasons in alarm.news(before).items():
+                notify_drift(self._harness, name, reasons)
+        except KharnessError as error:
+            state = replace(state, problem=str(error))
+        else:
+            state = replace(state, found=found, at=ended, took=ended - began, scans=state.scans + 1, problem="")
+        with self._lock:
+            self._state = state
+        return self.state
+
+    def _scan(self) -> tuple[Scanned, ...]:
+        targets = running(self._harness)
+        if self._names:
+            targets = tuple(target for target in targets if target.name in self._names)
+        missing = self._names - {target.name for target in targets}
+        why = "could not be seen: it does not run"
+        gone = (Scanned(name=name, container=name, id="", problem=why) for name in sorted(missing))
+        return (*scan(self._harness, targets), *gone)
+
+
+def alarm_of(harness: Harness) -> Alarm:
+    """Return what nobody has acknowledged; raises `StateError`."""
+    try:
+        return Alarm.from_json(harness.state.fact(FACT))
+    except ValueError as error:
+        raise StateError(f"{harness.state.path}: the alarm cannot be read: {error}") from error
+
+
+def acknowledge(harness: Harness, names: Sequence[str]) -> tuple[str, ...]:
+    """Acknowledge the alarm of these containers, of all without names; returns those that had one.
+
+    Raises `UsageError` for one that has none.
+    """
+    before = alarm_of(harness)
+    for name in names:
+        if name not in before.raised:
+            raise UsageError(f"{name}: there is nothing to acknowledge")
+    gone = tuple(names) or tuple(before.raised)
+    harness.state.set_fact(FACT, before.without(gone).to_json())
+    return gone

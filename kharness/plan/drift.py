@@ -1,0 +1,178 @@
+"""What a container changed of its image's files, minus what is expected of it, what is worst first."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
+
+from kharness.plan.globs import matches
+from kharness.plan.sizes import size_text
+from kharness.plan.untouched import shown
+from kharness.settings.drift import Expected, FileType
+
+Kind = Literal["added", "changed", "removed", "mode", "owner"]
+"""`changed` is another type or content; `mode` and `owner` are of what has its content still."""
+
+FLAGS = ("set-uid", "set-gid", "capabilities", "device", "executable", "hidden")
+"""What is pointed at, the worst first."""
+_TYPES: dict[int, FileType] = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "directory",
+    stat.S_IFLNK: "link",
+    stat.S_IFIFO: "fifo",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFBLK: "device",
+    stat.S_IFCHR: "device",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drifted:
+    """A path of the container that is not what the image has there.
+
+    Bytes of the path that are not UTF-8 are surrogates, as Python's file system encoding has them. The other fields say
+    what is there now, or was, if it is removed; None and "" where nobody knows, because the engine alone was asked.
+    `mode` are the permission bits, `size` is that of regular files. `what` says how it was changed, `mode 755 -> 4755`.
+    """
+
+    path: str
+    kind: Kind
+    type: FileType | Literal[""] = ""
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    size: int | None = None
+    capabilities: bool = False
+    what: str = ""
+
+    def __str__(self) -> str:
+        return f"{shown(self.path)}: {', '.join(_told(self))}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What is left, what was expected, both the worst first, and what is to be said of expectations."""
+
+    left: tuple[Drifted, ...] = ()
+    expected: tuple[Drifted, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scanned:
+    """A container that was looked at: what it is called, the way it was seen, and what is left.
+
+    `problem` says why that is not known, or not all of it. `volumes` are writable mounts, which are not in the layer.
+    """
+
+    name: str
+    container: str
+    id: str
+    by: str = ""
+    verdict: Verdict = field(default_factory=Verdict)
+    problem: str = ""
+    volumes: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether it was seen, and nothing is left."""
+        return not self.problem and not self.verdict.left
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """One thing that was done about a container, or was not."""
+
+    name: str
+    text: str
+    good: bool = True
+
+
+def judge(found: Iterable[Drifted], expected: Sequence[Expected], *, today: date) -> Verdict:
+    """Take away what is expected on this day. What has a limit and cannot be compared with it stays."""
+    valid = [each for each in expected if not _is_over(each, today)]
+    left: list[Drifted] = []
+    covered: list[Drifted] = []
+    for each in found:
+        (covered if any(covers(one, each) for one in valid) else left).append(each)
+    notes = tuple(_expired(expected, left, today))
+    return Verdict(left=in_order(left), expected=in_order(covered), notes=notes)
+
+
+def covers(expected: Expected, found: Drifted) -> bool:
+    """Whether an expectation, if it is not over, is about what was found."""
+    if not matches(expected.path, found.path):
+        return False
+    if expected.type is not None and found.type != expected.type:
+        return False
+    limit = expected.max_size
+    return limit is None or found.type not in {"file", ""} or (found.size is not None and found.size <= limit)
+
+
+def in_order(found: Iterable[Drifted]) -> tuple[Drifted, ...]:
+    """Return what was found, the worst first, otherwise sorted by the paths' bytes."""
+    return tuple(sorted(found, key=lambda each: (_rank(each), os.fsencode(each.path))))
+
+
+def flags(found: Drifted) -> tuple[str, ...]:
+    """Return what is pointed at of an entry, out of `FLAGS`; nothing of one that is gone."""
+    return tuple(_flags(found)) if found.kind != "removed" else ()
+
+
+def type_of(mode: int) -> FileType | Literal[""]:
+    """Return the type that an entry's st_mode says, empty for none that is known."""
+    return _TYPES.get(stat.S_IFMT(mode), "")
+
+
+def _flags(found: Drifted) -> Iterator[str]:
+    mode = found.mode or 0
+    if found.type == "file":
+        if mode & stat.S_ISUID:
+            yield "set-uid"
+        if mode & stat.S_ISGID:
+            yield "set-gid"
+        if found.capabilities:
+            yield "capabilities"
+    if found.type == "device":
+        yield "device"
+    if found.type == "file" and mode & 0o111:
+        yield "executable"
+    if "/." in found.path:
+        yield "hidden"
+
+
+def _rank(found: Drifted) -> int:
+    return min((FLAGS.index(flag) for flag in flags(found)), default=len(FLAGS))
+
+
+def _told(found: Drifted) -> Iterator[str]:
+    yield found.kind if found.kind in {"added", "changed", "removed"} else f"{found.kind} changed"
+    yield from flags(found)
+    if found.type:
+        yield found.type
+    if found.what:
+        yield found.what
+    if found.kind in {"added", "changed"}:
+        if found.mode is not None:
+            yield f"mode {found.mode:o}"
+        if found.uid is not None:
+            yield f"owner {found.uid}:{found.gid}"
+        if found.type == "file" and found.size is not None:
+            yield size_text(found.size)
+
+
+def _is_over(expected: Expected, today: date) -> bool:
+    return expected.until is not None and expected.until < today
+
+
+def _expired(expected: Sequence[Expected], left: Sequence[Drifted], today: date) -> Iterator[str]:
+    for index, each in enumerate(expected):
+        if _is_over(each, today):
+            count = sum(covers(each, one) for one in left)
+            why = f" ({each.reason})" if each.reason else ""
+            met = f"{count} of what is left" if count else "nothing that is there now"
+            yield f"drift.expect[{index}]: {each.path} was expected until {each.until}{why}, and would cover {met}"

@@ -1,0 +1,24 @@
+"""Patterns of paths: `*` and `?` stay in a directory, `**` does not; nothing else is special."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_TOKENS = re.compile(r"\*\*/|\*\*|\*|\?|[^*?]+", re.DOTALL)
+_WORDS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Whether an absolute path is one that the pattern means; names may hold anything, newlines too.
+
+    `/**` at the end means what is before it as well: `/a/**` is `/a` and all below it.
+    """
+    return _compiled(pattern).fullmatch(path) is not None
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    begin = pattern.removesuffix("/**")
+    text = "".join(_WORDS.get(token) or re.escape(token) for token in _TOKENS.findall(begin))
+    return re.compile(text if begin == pattern else f"{text}(?:/.*)?", re.DOTALL)
