@@ -289,4 +289,8 @@ def _published(ports: Mapping[str, Sequence[Mapping[str, str]] | None]) -> tuple
 def _time(value: float | str | None) -> str:
     if isinstance(value, str):
         return value
-    return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if value else ""
+    try:
+        return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if value else ""
+    except (ValueError, OverflowError, OSError):
+        # Go's zero time is in the year 1, and an archive can say any: no image of theirs must hide the others.
+        return ""

@@ -78,7 +78,7 @@ def scan(
     image = targets[0].container.image_id if targets else ""
     with (
         sight(harness, layers=layers, image=image) as eye,
-        ThreadPoolExecutor(harness.host.launch_parallel) as pool,
+        ThreadPoolExecutor(harness.host.launch_parallel + 1) as pool,
     ):
         proof = pool.submit(eye.why_blind, eye.first)
 

@@ -266,3 +266,8 @@ def test_a_mode_of_go_s_is_read_as_the_kernel_s(mode: int, expected: int) -> Non
     assert answers.path_facts({"mode": mode, "size": 7, "linkTarget": "x"}) == PathFacts(
         mode=expected, size=7, link="x"
     )
+
+
+@pytest.mark.parametrize("created", [-62167219200, -(10**14), 10**14, None])
+def test_an_image_of_a_time_that_no_calendar_has_is_listed_without_one(created: int | None) -> None:
+    assert answers.listed_image({"Id": "sha256:aa", "Created": created}).created == ""
