@@ -11,12 +11,14 @@ from typing import Any, TypeVar, cast
 
 from kharness.errors import UnseenError
 from kharness.ops.build import read_dockerfile
+from kharness.ops.cowscan import drift_of
 from kharness.ops.harness import Harness
 from kharness.ops.imagescan import image_content
 from kharness.ops.listening import listening
 from kharness.ops.rollback import WAS_LIVE
 from kharness.ops.waiting import NotYetError
 from kharness.plan.evidence.content import Content
+from kharness.plan.evidence.drift import Drift
 from kharness.plan.evidence.image import Age, ImageStory, Origin
 from kharness.plan.evidence.launch import Launch, inspected, planned
 from kharness.plan.evidence.running import Running, programs
@@ -64,6 +66,7 @@ class Evidence:
             Age: lambda: self._age,
             Running: lambda: self._running,
             Standing: lambda: self._standing,
+            Drift: lambda: self._drift,
             EngineFacts: self.harness.engine.facts,
         }
         return cast("Part", sources[kind]())
@@ -140,6 +143,10 @@ class Evidence:
             live=live.id if live else "",
             recorded=next((each.image_id for each in releases if each.kind in WAS_LIVE), ""),
         )
+
+    @cached_property
+    def _drift(self) -> Drift:
+        return Drift(left=drift_of(self.harness, self.directory.name, self.settings, self._instance()))
 
     def _instance(self) -> ContainerFacts:
         found = self.harness.engine.container(self.container)

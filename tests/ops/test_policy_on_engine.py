@@ -129,6 +129,8 @@ def production(
     }
     container = site.engine.create_again(directory.name, {**request, "NetworkingConfig": {"EndpointsConfig": {}}})
     site.engine.start(container)
+    if not recorded:
+        assert site.engine.exec(container, ["touch", "/bin/.planted"]).ok
     if recorded:
         site.engine.tag(image.id, harness.tags(directory.name).live)
         harness.state.record_release(entry(directory.name, image.id))
@@ -201,6 +203,7 @@ def test_each_fault_is_named(pair: Pair) -> None:
     assert "/run/docker.sock is mounted at /docker.sock" in found("KH108")
     assert found("KH109") == "/usr/share/doc is writable at /doc"
     assert found("KH107") == "it shares the host's ipc namespace"
+    assert found("KH201").startswith("/bin/.planted: added, hidden")
     assert found("KH303") == "/bin/su2"
     assert found("KH304") == "/open"
     assert found("KH305") == "/bin/apk"

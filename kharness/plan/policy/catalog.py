@@ -8,6 +8,7 @@ from kharness.errors import UsageError
 from kharness.plan.policy.accounts import CHECK as KH301
 from kharness.plan.policy.capabilities import CHECK as KH102
 from kharness.plan.policy.check import Check
+from kharness.plan.policy.clean_layer import CHECK as KH201
 from kharness.plan.policy.cpu_limit import CHECK as KH111
 from kharness.plan.policy.engine_socket import CHECK as KH108
 from kharness.plan.policy.health_check import CHECK as KH115
@@ -55,6 +56,7 @@ CHECKS: tuple[Check[Any], ...] = (
     KH114,
     KH115,
     KH116,
+    KH201,
     KH301,
     KH302,
     KH303,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from kharness.plan.evidence.content import Content, Secret
+from kharness.plan.evidence.drift import Drift
 from kharness.plan.evidence.image import Age, ImageStory, Origin
 from kharness.plan.evidence.launch import Bind, Launch, Published
 from kharness.plan.evidence.running import Running
@@ -70,6 +71,7 @@ CASES: Mapping[str, tuple[Any, Any]] = {
         replace(GOOD, log_driver="json-file"),
         replace(GOOD, log_driver="json-file", log_options={"max-size": "9m"}),
     ),
+    "KH201": (Drift(left=("/bin/x: added, executable, file",)), Drift(left=())),
     "KH301": (replace(CONTENT, passwd="root:x:0:0::/root:/bin/sh\n"), CONTENT),
     "KH302": (Origin(references=("nginx:1.27",)), Origin(references=("nginx:1.27@sha256:" + "a" * 64,))),
     "KH303": (replace(CONTENT, set_uid=("/bin/su",)), CONTENT),
@@ -116,11 +118,11 @@ def test_a_check_explains_itself(check: Any) -> None:
 
 
 def test_what_depends_on_the_host_or_the_calendar_does_not_gate() -> None:
-    assert {check.id for check in CHECKS if not check.gates} == {"KH116", "KH309", "KH401", "KH402", "KH403"}
+    assert {check.id for check in CHECKS if not check.gates} == {"KH116", "KH201", "KH309", "KH401", "KH402", "KH403"}
     assert all(check.gates for check in CHECKS if check.part is Launch and check.id != "KH116")
 
 
-@pytest.mark.parametrize("identifier", ["KH401", "KH402"])
+@pytest.mark.parametrize("identifier", ["KH201", "KH401", "KH402"])
 def test_what_production_stands_on_is_asked_in_production_alone(identifier: str) -> None:
     assert BY_ID[identifier].modes == {Mode.IN_PROD}
 
@@ -217,6 +219,12 @@ def test_one_that_can_fail_says_something(test: tuple[str, ...]) -> None:
 def test_what_is_there_on_purpose_is_declared_by_name(identifier: str, evidence: Content, allow: Allow) -> None:
     assert found(identifier, evidence)
     assert found(identifier, evidence, Policy(allow=allow)) == []
+
+
+def test_of_very_many_changes_the_first_are_named() -> None:
+    told = found("KH201", Drift(left=tuple(f"/{number}: added" for number in range(25))))
+    assert len(told) == 21
+    assert told[-1] == "and 5 more, which 'kharness cowscan' shows"
 
 
 def test_declared_programs_are_all_that_run() -> None:

@@ -101,7 +101,7 @@ def test_a_profile_is_the_directory_s_the_host_s_or_that_of_where_the_image_come
 def test_strict_has_all_checks_baseline_some_and_none_none() -> None:
     assert checks_of("strict") == CHECKS
     assert {check.id for check in checks_of("baseline")} == {
-        "KH104", "KH106", "KH107", "KH108", "KH109", "KH306", "KH307", "KH401", "KH402",
+        "KH104", "KH106", "KH107", "KH108", "KH109", "KH201", "KH306", "KH307", "KH401", "KH402",
     }  # fmt: skip
     assert checks_of("none") == ()
 
