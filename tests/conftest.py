@@ -33,6 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Sessions that tests start have options of their own; a controller leaves them for its workers to read."""
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", default=None):
         os.environ.pop("PYTEST_ADDOPTS", None)
+        # Tests change files faster than byte code notices, which looks at seconds and sizes.
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
 @pytest.hookimpl(tryfirst=True)
