@@ -47,7 +47,9 @@ class Project:
         write_byte_code()
         (path / "containers").mkdir(parents=True)
         (path / "pyproject.toml").write_text('[tool.kharness]\nsource_paths = ["containers"]\n')
-        (path / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\nfilterwarnings = error\n")
+        # The plugin of hypothesis imports all of it to say at the end that there is nothing to say.
+        addopts = "--import-mode=importlib -p no:hypothesispytest"
+        (path / "pytest.ini").write_text(f"[pytest]\naddopts = {addopts}\nfilterwarnings = error\n")
         environ = {key: value for key, value in os.environ.items() if not key.startswith(("KTOOLS_", "PYTEST_"))}
         environ |= {
             "KHARNESS_REPOSITORY": REPOSITORY,
