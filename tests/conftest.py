@@ -19,6 +19,7 @@ from kharness.errors import EngineUnavailableError
 from kharness.host.owner import Owner, current_owner, liveness
 from kharness.plan import labels
 from kharness.plugin.board import PREFIX
+from tests.order import longest_first
 from tests.rootfs import archive, is_static
 
 REPOSITORY = "kharness-test"
@@ -38,10 +39,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if "engine" in getattr(item, "fixturenames", ()):
             item.add_marker("engine")
+    if hasattr(config, "workerinput"):
+        items[:] = longest_first(items)
 
 
 @pytest.hookimpl(wrapper=True)
