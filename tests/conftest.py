@@ -19,6 +19,7 @@ from kharness.errors import EngineUnavailableError
 from kharness.host.owner import Owner, current_owner, liveness
 from kharness.plan import labels
 from kharness.plugin.board import PREFIX
+from tests.order import longest_first
 from tests.rootfs import archive, is_static
 
 REPOSITORY = "kharness-test"
@@ -33,13 +34,17 @@ def pytest_configure(config: pytest.Config) -> None:
     """Sessions that tests start have options of their own; a controller leaves them for its workers to read."""
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", default=None):
         os.environ.pop("PYTEST_ADDOPTS", None)
+        # Tests change files faster than byte code notices, which looks at seconds and sizes.
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if "engine" in getattr(item, "fixturenames", ()):
             item.add_marker("engine")
+    if hasattr(config, "workerinput"):
+        items[:] = longest_first(items)
 
 
 @pytest.hookimpl(wrapper=True)

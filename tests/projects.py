@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
 
+from tests.bytecode import write_byte_code
+
 REPOSITORY = "kharness-test"
 """Images of the tests' own; production's `ktools/...` on the same engine are never touched."""
 
@@ -42,9 +44,12 @@ class Project:
     @classmethod
     def create(cls, path: Path, *, prefix: str) -> Project:
         """Make an empty project with a state directory and a volume root of its own."""
+        write_byte_code()
         (path / "containers").mkdir(parents=True)
         (path / "pyproject.toml").write_text('[tool.kharness]\nsource_paths = ["containers"]\n')
-        (path / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\nfilterwarnings = error\n")
+        # The plugin of hypothesis imports all of it to say at the end that there is nothing to say.
+        addopts = "--import-mode=importlib -p no:hypothesispytest"
+        (path / "pytest.ini").write_text(f"[pytest]\naddopts = {addopts}\nfilterwarnings = error\n")
         environ = {key: value for key, value in os.environ.items() if not key.startswith(("KTOOLS_", "PYTEST_"))}
         environ |= {
             "KHARNESS_REPOSITORY": REPOSITORY,

@@ -43,7 +43,7 @@ class Builds:
                 "/build",
                 params=_params(request, buildkit=buildkit),
                 data=context,
-                headers=build_headers(self._wire.client),
+                headers=build_headers(),
                 timeout=None,
             ) as answer:
                 for record in answer.records():

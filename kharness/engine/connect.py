@@ -7,17 +7,19 @@ import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
-from docker import APIClient
-from docker.tls import TLSConfig
 
 from kharness.engine.contexts import Endpoint, endpoints
 from kharness.engine.docker import DockerEngine
-from kharness.engine.transport import SocketAdapter
+from kharness.engine.transport import SocketClient
 from kharness.engine.wire import READ_TIMEOUT, Wire
 from kharness.errors import EngineError, EngineUnavailableError
+
+if TYPE_CHECKING:
+    from docker import APIClient
+    from docker.tls import TLSConfig
 
 API_VERSION = "1.41"
 """What requests are written for; spoken as far as the engine allows."""
@@ -87,7 +89,13 @@ def _advice(failures: list[tuple[Endpoint, str]], *, uid: int) -> list[str]:
     return []
 
 
-def _client(endpoint: Endpoint) -> APIClient:
+def _client(endpoint: Endpoint) -> APIClient | SocketClient:
+    return _remote(endpoint) if endpoint.socket is None else SocketClient(endpoint.socket, size=POOL)
+
+
+def _remote(endpoint: Endpoint) -> APIClient:
+    from docker import APIClient  # noqa: PLC0415 - an engine on this host needs no TLS and no ssh
+
     tls = _tls(endpoint) if endpoint.tls else False
     ssh = endpoint.url.startswith("ssh://")
     client = APIClient(
@@ -97,11 +105,7 @@ def _client(endpoint: Endpoint) -> APIClient:
         tls=tls,
         max_pool_size=SSH_SESSIONS if ssh else POOL,
     )
-    if endpoint.socket is not None:
-        # Proxies and .netrc are nothing to a socket, and looking for them is a third of a request's time.
-        client.trust_env = False
-        client.mount("http+docker://", SocketAdapter(endpoint.socket, size=POOL))
-    elif ssh:
+    if ssh:
         # One pool for all URLs, or the idle sessions of many use up those that sshd allows.
         adapter: Any = client.get_adapter(client.base_url)
         adapter.get_connection = partial(_pool_of, adapter.get_connection, client.base_url)
@@ -116,6 +120,8 @@ def _pool_of(get_connection: Callable[[str], Any], base_url: str, _url: str, _pr
 
 
 def _tls(endpoint: Endpoint) -> TLSConfig:
+    from docker.tls import TLSConfig  # noqa: PLC0415
+
     folder = endpoint.certificates
     if folder is None:
         return TLSConfig(verify=endpoint.verify)

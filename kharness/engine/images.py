@@ -44,7 +44,7 @@ class Images:
         params = {"fromImage": name, "tag": tag}
         try:
             with self._wire.open(
-                "POST", "/images/create", params=params, headers=pull_headers(self._wire.client, name), timeout=None
+                "POST", "/images/create", params=params, headers=pull_headers(name), timeout=None
             ) as answer:
                 for record in answer.records():
                     if "error" in record:

@@ -1,7 +1,7 @@
-"""One pool of connections to an engine's unix socket.
+"""A client of an engine's unix socket, with one pool of connections.
 
 The SDK's own adapter keeps a pool for each URL, and so reuses hardly any connection, and leaves a socket open when a
-connection is refused.
+connection is refused. Importing the SDK, and with it whatever ssh needs, takes longer than most commands.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from requests import PreparedRequest
+from requests import PreparedRequest, Session
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
@@ -70,3 +70,15 @@ class SocketAdapter(HTTPAdapter):
         """Close the idle connections."""
         self._pool.close()
         super().close()
+
+
+class SocketClient(Session):
+    """Requests to one unix socket: the part of the SDK's `APIClient` that is used; `size` connections are kept."""
+
+    base_url = "http+docker://localhost"
+
+    def __init__(self, path: str, *, size: int) -> None:
+        super().__init__()
+        # Proxies and .netrc are nothing to a socket, and looking for them is a third of a request's time.
+        self.trust_env = False
+        self.mount("http+docker://", SocketAdapter(path, size=size))

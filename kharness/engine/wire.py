@@ -1,7 +1,7 @@
 """Requests to an Engine API, over the SDK's transports, and the translation of every foreign error into ours.
 
-The SDK's `APIClient` is a requests session that knows unix sockets, TLS, ssh and registry credentials; that much of it
-is used. Requests are made here: its methods ask the engine more than needed, and read bodies that cannot time out.
+The SDK's `APIClient` is a requests session that knows TLS and ssh; that much of it is used. Requests are made here: its
+methods ask the engine more than needed, and read bodies that cannot time out.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from threading import BoundedSemaphore
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 import urllib3
-from docker import APIClient
-from docker.errors import DockerException
 
 from kharness.engine.refusals import RefusedError, SilentError
+from kharness.engine.transport import SocketClient
 from kharness.errors import EngineError, EngineUnavailableError
+
+if TYPE_CHECKING:
+    from docker import APIClient
 
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 60.0
@@ -36,7 +38,9 @@ Params = Mapping[str, "str | int | bool | None"]
 class Wire:
     """Requests to one engine. Safe to use from several threads."""
 
-    def __init__(self, client: APIClient, *, version: str, endpoint: str, sessions: int | None = None) -> None:
+    def __init__(
+        self, client: APIClient | SocketClient, *, version: str, endpoint: str, sessions: int | None = None
+    ) -> None:
         """Take a client, the API version to speak, the address to name in errors, and how many requests at a time."""
         self.client = client
         self.version = version
@@ -105,9 +109,10 @@ class Wire:
     def _translated(self, error: Exception) -> Exception:
         if _is_silence(error):
             return SilentError(f"the engine at {self.endpoint} did not answer in time")
-        if isinstance(error, DockerException):
+        library = type(error).__module__.partition(".")[0]
+        if library == "docker":
             return EngineError(f"the engine's client failed: {error}")
-        if isinstance(error, _FOREIGN) or type(error).__module__.startswith("paramiko"):
+        if isinstance(error, _FOREIGN) or library == "paramiko":
             return EngineUnavailableError(f"the engine at {self.endpoint} does not answer: {_reason(error)}")
         return error
 
@@ -212,7 +217,7 @@ class _Source:
 
 
 # requests' own errors are OSErrors.
-_FOREIGN = (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException, DockerException)
+_FOREIGN = (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException)
 
 
 def _is_silence(error: BaseException | None) -> bool:

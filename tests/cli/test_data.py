@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -46,13 +47,27 @@ def add(project: Project, busybox: str, version: str, *, more: str = "pass") -> 
     return project.pytest("containers", "--ready", "--launch")
 
 
-@pytest.fixture
-def web(tmp_path: Path, engine: Engine, busybox: str) -> Iterator[Project]:
+@contextmanager
+def launched(path: Path, engine: Engine, busybox: str) -> Iterator[Project]:
     """A project whose `web` was launched twice, each version having migrated its data."""
-    with temporary_project(tmp_path, engine) as project:
+    with temporary_project(path, engine) as project:
         for version in "12":
             done = add(project, busybox, version)
             assert done.status == 0, done.output
+        yield project
+
+
+@pytest.fixture
+def own_web(tmp_path: Path, engine: Engine, busybox: str) -> Iterator[Project]:
+    """One for a test that goes back."""
+    with launched(tmp_path, engine, busybox) as project:
+        yield project
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory, engine: Engine, busybox: str) -> Iterator[Project]:
+    """One for the tests that leave version 2, and its data, in production."""
+    with launched(tmp_path_factory.mktemp("launched"), engine, busybox) as project:
         yield project
 
 
@@ -95,7 +110,10 @@ def test_a_launch_that_fails_says_what_it_discards(web: Project, busybox: str) -
     assert "discarded when the launch was undone: 1 file (5 bytes)" in said(web.kharness("volumes", name))
 
 
-def test_a_way_back_with_the_data_is_asked_for_first_and_can_be_taken_forward_again(web: Project, busybox: str) -> None:
+def test_a_way_back_with_the_data_is_asked_for_first_and_can_be_taken_forward_again(
+    own_web: Project, busybox: str
+) -> None:
+    web = own_web
     name = web.name("web")
     web.add("web", {"test_web.py": TESTS.format(version="1", more="pass")})
     refused = said(web.kharness("rollback", name, "--data"), 2)

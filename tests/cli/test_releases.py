@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -29,16 +30,38 @@ TESTS = """\
 """
 
 
-@pytest.fixture
-def web(tmp_path: Path, engine: Engine, busybox: str) -> Iterator[Project]:
+@contextmanager
+def launched(path: Path, engine: Engine, busybox: str) -> Iterator[Project]:
     """A project whose `web` was launched three times, from three images."""
-    with temporary_project(tmp_path, engine) as project:
+    with temporary_project(path, engine) as project:
         for version in "123":
             dockerfile = DOCKERFILE.format(busybox=busybox, version=version)
             project.add("web", {"settings.yaml": SETTINGS, "Dockerfile": dockerfile, "test_web.py": TESTS})
             done = project.pytest("containers", "--ready", "--launch")
             assert done.status == 0, done.output
         yield project
+
+
+@pytest.fixture
+def own_web(tmp_path: Path, engine: Engine, busybox: str) -> Iterator[Project]:
+    """One for a test that goes back."""
+    with launched(tmp_path, engine, busybox) as project:
+        yield project
+
+
+@pytest.fixture(scope="module")
+def shared_web(tmp_path_factory: pytest.TempPathFactory, engine: Engine, busybox: str) -> Iterator[Project]:
+    """One for the tests that leave version 3 in production."""
+    with launched(tmp_path_factory.mktemp("launched"), engine, busybox) as project:
+        yield project
+
+
+@pytest.fixture
+def web(shared_web: Project, busybox: str) -> Project:
+    """The shared one, with the sources that were launched last."""
+    dockerfile = DOCKERFILE.format(busybox=busybox, version="3")
+    shared_web.add("web", {"Dockerfile": dockerfile, "test_web.py": TESTS})
+    return shared_web
 
 
 def said(done: Result, status: int = 0) -> str:
@@ -54,7 +77,8 @@ def version(project: Project, engine: Engine) -> str:
     return engine.read_file(found.id, "/version").decode().strip()
 
 
-def test_a_way_back_and_what_is_kept_for_it(web: Project, engine: Engine) -> None:
+def test_a_way_back_and_what_is_kept_for_it(own_web: Project, engine: Engine) -> None:
+    web = own_web
     name = web.name("web")
     assert version(web, engine) == "3"
     assert "is live, and production runs it" in said(web.kharness("rollback", name))
@@ -76,6 +100,7 @@ def test_a_way_back_and_what_is_kept_for_it(web: Project, engine: Engine) -> Non
 
 def test_what_the_newest_image_would_change_is_shown(web: Project, engine: Engine, busybox: str) -> None:
     name = web.name("web")
+    said(web.kharness("build", name))
     assert "is :latest and :live" in said(web.kharness("diff", name))
     more = "RUN ln -s /version /link && chmod 4755 /bin/busybox && rm /etc/group\nUSER nobody\n"
     web.add("web", {"Dockerfile": DOCKERFILE.format(busybox=busybox, version="4") + more})

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import socket
-import sys
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -51,7 +51,7 @@ def test_an_address_that_leads_nowhere_is_told(url: str, tmp_path: Path) -> None
         connect(host=url, environ={}, home=tmp_path)
 
 
-@pytest.mark.skipif("paramiko" in sys.modules, reason="paramiko is installed")
+@pytest.mark.skipif(find_spec("paramiko") is not None, reason="paramiko is installed")
 def test_ssh_says_what_it_needs(tmp_path: Path) -> None:
     with pytest.raises(EngineUnavailableError, match=r"ssh needs paramiko: `pip install 'docker\[ssh\]'`"):
         connect(host="ssh://me@never.invalid", environ={}, home=tmp_path)

@@ -189,10 +189,10 @@ BAD = """\
         expect.file("/tmp/www/index.html", text="goodbye", timeout=0.2)
 
     def test_command_status(expect):
-        expect.command("sh", "-c", "echo oops >&2; exit 7", timeout=0.2)
+        expect.command("sh", "-c", "echo oops >&2; exit 7", timeout=1)
 
     def test_command_output(expect):
-        expect.command("echo", "a", stdout="b", timeout=0.2)
+        expect.command("echo", "a", stdout="b", timeout=1)
 
     def test_socket_says_something_else(expect):
         expect.socket(7000, dialogue=[("send", b"x\\n"), ("expect", b"me too")], timeout=0.3)

@@ -49,7 +49,9 @@ def _copy(source: Path, target: Path) -> None:
         lambda found: f"127.0.0.1:{ports.setdefault(found[1], _free_port())}:",
         settings.read_text(),
     )
-    settings.write_text(f"{text}\ncontainer_name: {PRODUCTION}{source.name}\n")
+    # What is left to its default there, ten seconds for each, is said shorter here.
+    release = "" if "\nrelease:" in text else "release: {verify_for: 1s}\n"
+    settings.write_text(f"{text}\ncontainer_name: {PRODUCTION}{source.name}\n{release}")
 
 
 def _free_port() -> int:
