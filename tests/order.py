@@ -20,6 +20,8 @@ LONGEST = (
     "engine/test_base_debian.py",
     "ops/test_data_on_engine.py",
     "engine/test_userns.py",
+    "plugin/test_policy.py",
+    "plugin/test_expectations.py",
     "plugin/test_secrets.py",
     "plugin/test_proof.py",
     "plugin/test_gate.py",
