@@ -14,10 +14,12 @@ from kharness.host.entries import LEFTOVERS
 from kharness.host.state import Verdict
 from kharness.ops.build import Built, plan_recipe
 from kharness.ops.harness import Harness
+from kharness.ops.imagescan import VERSION
 from kharness.ops.secrets import fingerprint, instance_secrets
 from kharness.ops.subject import needed_subjects, read_env_files
 from kharness.plan.facts import short_id
 from kharness.plan.modes import Mode
+from kharness.plan.policy.catalog import checks_of, profile_of
 from kharness.settings.catalog import ContainerDir
 from kharness.settings.model import Settings
 from kharness.settings.overlay import for_test
@@ -87,7 +89,7 @@ def changes_since(before: Inputs, now: Inputs | None) -> tuple[str, ...]:
     if now.tests != before.tests:
         found.append("settings or tests changed after the session began")
     if now.around != before.around:
-        found.append("the live image of what it needs, its env_file or a secret changed after the session began")
+        found.append("what it needs, its env_file, a secret or what is asked of it changed after the session began")
     return tuple(found)
 
 
@@ -109,7 +111,10 @@ def _inputs(harness: Harness, directory: ContainerDir, settings: Settings, *, im
     needs = [(need.name, need.image.id) for need in needed_subjects(harness, settings)]
     env = sorted(read_env_files(directory, for_test(settings).env_file).items())
     secrets = [(secret, secret.value) for secret in instance_secrets(directory, settings)]
-    told = repr((needs, env, secrets)).encode(errors="surrogateescape")
+    profile = profile_of(settings, default=harness.host.policy)
+    # What passed when less was asked of it has not passed what is asked now.
+    asked = (profile, VERSION, [check.id for check in checks_of(profile)])
+    told = repr((needs, env, secrets, asked)).encode(errors="surrogateescape")
     # Production's own may lie beside the tests, and count as one of their files.
     hides = env or secrets or settings.env_file or settings.secrets
     around = fingerprint(harness, told) if hides else hashlib.sha256(told).hexdigest()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kharness.errors import KharnessError
+from kharness.errors import KharnessError, RefusedError
 from kharness.plan.modes import Mode
 from kharness.plan.secrets import redact
 from kharness.settings.catalog import ContainerDir
@@ -72,13 +72,19 @@ class Attached:
     def evidence(self) -> Evidence:
         """What its checks look at."""
         from kharness.ops.evidence import Evidence, now  # noqa: PLC0415
+        from kharness.ops.inputs import tests_digest  # noqa: PLC0415
 
+        settings = self.harness.settings(self._directory)
+        began = self._info.began.get(self._directory.name)
+        if began is not None and tests_digest(self._directory) != began:
+            # Whoever adds a waiver for a moment would be held to it.
+            raise RefusedError(f"{self._directory.name}: settings or tests changed after the session began")
         mode = self._info.selection.mode
         assert mode is not None  # noqa: S101 - without a mode nothing runs
         return Evidence(
             harness=self.harness,
             directory=self._directory,
-            settings=self.harness.settings(self._directory),
+            settings=settings,
             image=self.image,
             container=self.instance.id,
             mode=mode,

@@ -28,6 +28,7 @@ def begin(config: pytest.Config, selection: Selection) -> None:
             broken=told["broken"],
             unchanged=told["unchanged"],
             idle=told["idle"],
+            began=told["began"],
         )
     else:
         _refuse_distribution(config, selection)

@@ -42,6 +42,7 @@ class SessionInfo:
             "broken": self.broken,
             "unchanged": self.unchanged,
             "idle": self.idle,
+            "began": self.began,
         }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,8 +122,8 @@ def inputs(world: World, *, mode: Mode = Mode.STANDALONE) -> tuple[Built, Inputs
     return built, inputs_of(harness, directory, settings, built, mode=mode)
 
 
-def now(world: World) -> Inputs | None:
-    harness = world.harness()
+def now(world: World, **host: Any) -> Inputs | None:
+    harness = world.harness(**host)
     directory = harness.catalog.select("web", prefix=False)
     return inputs_now(harness, directory, harness.settings(directory), mode=Mode.STANDALONE, candidates={})
 
@@ -171,13 +172,21 @@ def test_what_lies_elsewhere_counts_too(world: World, tmp_path: Path) -> None:
     world.engine.put_image("ktools/db:live")
     world.add("db")
     world.add("web", f"depends_on: [db]\ntest: {{env_file: {env}}}\n")
-    reason = ("the live image of what it needs, its env_file or a secret changed after the session began",)
+    reason = ("what it needs, its env_file, a secret or what is asked of it changed after the session began",)
     _, first = inputs(world)
     env.write_text("A=2\n")
     assert changes_since(first, now(world)) == reason
     _, second = inputs(world)
     world.engine.put_image("ktools/db:live", labels={"version": "2"})
     assert changes_since(second, now(world)) == reason
+
+
+def test_what_passed_when_less_was_asked_of_it_has_not_passed_now(world: World) -> None:
+    world.add("web")
+    _, before = inputs(world)
+    after = now(world, policy="none")
+    assert after is not None
+    assert after.key != before.key
 
 
 def test_an_image_that_is_not_there_any_more_cannot_be_compared(world: World) -> None:

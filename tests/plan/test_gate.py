@@ -130,6 +130,17 @@ def test_a_check_stands_in_the_way_when_it_fails_or_does_not_run(
     assert refusals(replace(CHECKED, outcomes=outcomes)) == reasons
 
 
+def test_no_mark_lets_a_check_be_left_out() -> None:
+    marked = Collected(nodeid=K, file="settings.yaml", check=True, marks=frozenset({"policy"}))
+    facts = replace(
+        CHECKED,
+        expected=(*COMPLETE.expected, marked),
+        outcomes={A: Outcome.PASSED, B: Outcome.PASSED},
+        exclude=frozenset({"policy"}),
+    )
+    assert refusals(facts) == ("1 check not run: KH110 has a memory limit",)
+
+
 def test_a_check_is_no_evidence() -> None:
     facts = replace(CHECKED, expected=CHECKED.expected[-1:], files=frozenset({"settings.yaml"}), other_mode=frozenset())
     assert refusals(replace(facts, outcomes={K: Outcome.PASSED})) == ("no test ran",)
