@@ -6,11 +6,13 @@ last, says their order.
 
 from __future__ import annotations
 
+import gzip
 import json
 import posixpath
 import re
 import stat
 import tarfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,14 +22,21 @@ from typing import IO, Protocol
 from kharness.errors import UnseenError
 from kharness.host.chunks import Chunks
 from kharness.plan.evidence.content import PASSWD, Entry, Layer, Secret
-from kharness.plan.evidence.leaks import is_library, leaks
+from kharness.plan.evidence.leaks import is_example, is_library, leaks
 
 MANIFEST = "manifest.json"
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
-START, LOOKED = 4096, 8 << 20
-"""Bytes of a file by which it is known, and those after them that are looked at for secrets."""
+START, WINDOW, OVERLAP = 64 << 10, 8 << 20, 64 << 10
+"""Bytes of a file by which it is known; of a longer one so many are looked at for secrets at a time, and so many twice,
+because a secret may lie across the border.
+"""
+CAPABILITIES = "SCHILY.xattr.security.capability"
+"""Where an archive has a file's own capabilities."""
 DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 CHUNK = 1 << 20
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+ENDS = frozenset({"EOFHeaderError", "EmptyHeaderError"})
+"""How tarfile says that an archive is over; any other header that it cannot read is no end."""
 MAGIC = 257
 """Where a tar's first header says what it is, after the name, the modes and the checksum."""
 TYPES = {
@@ -83,7 +92,7 @@ def read_layers(archive: Iterator[bytes], *, known: Known | None = None) -> tupl
 def _understood() -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, EOFError, ValueError, KeyError, TypeError) as error:
+    except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
         raise UnseenError(f"the archive of the image cannot be understood: {error}") from error
 
 
@@ -100,12 +109,39 @@ def _known_or_read(name: str, content: IO[bytes], known: Known | None) -> Layer 
 
 def _layer(content: IO[bytes]) -> Layer | None:
     start = content.read(2 * tarfile.BLOCKSIZE)
-    compressed = start.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zXZ"))
-    if not compressed and start[MAGIC : MAGIC + 5] != b"ustar" and start.strip(b"\0"):
+    if not start.startswith((GZIP, ZSTD)) and start[MAGIC : MAGIC + 5] != b"ustar" and start.strip(b"\0"):
         return None
-    whole = Chunks(chain([start], iter(partial(content.read, CHUNK), b"")))
-    with tarfile.open(fileobj=whole, mode="r|*" if compressed else "r|", bufsize=CHUNK) as inner:
+    if start.startswith(ZSTD):
+        raise UnseenError("a layer of the image is compressed with zstd, which cannot be read here")
+    whole: Chunks | gzip.GzipFile = Chunks(chain([start], iter(partial(content.read, CHUNK), b"")))
+    if start.startswith(GZIP):
+        # In several members, as images that are pulled in parts have them, which tarfile would take for one.
+        whole = gzip.GzipFile(fileobj=whole)
+    with tarfile.open(fileobj=whole, mode="r|", bufsize=CHUNK, tarinfo=_Strict) as inner:
         return _read(inner)
+
+
+class _Strict(tarfile.TarInfo):
+    """A header; one that is no header ends the reading with an error, and not as if the archive ended there."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> _Strict:
+        try:
+            return super().fromtarfile(tarfile_)
+        except tarfile.HeaderError as error:
+            if type(error).__name__ in ENDS:
+                raise
+            raise tarfile.ReadError(f"a layer ends in the middle: {error}") from error
+
+
+def _leaks(start: bytes, file: IO[bytes], path: str) -> dict[str, None]:
+    found: dict[str, None] = {}
+    window = start + file.read(WINDOW)
+    while window:
+        found |= dict.fromkeys(leaks(window, path=path))
+        more = file.read(WINDOW)
+        window = window[-OVERLAP:] + more if more else b""
+    return found
 
 
 def _read(inner: tarfile.TarFile) -> Layer:
@@ -127,20 +163,22 @@ def _read(inner: tarfile.TarFile) -> Layer:
         if member.islnk():
             # A hard link is what it links to; some writers say another mode for it.
             linked = "/" + posixpath.normpath(f"/{member.linkname}").lstrip("/")
-            mode = modes.get(linked, stat.S_IFREG | member.mode)
+            mode = modes.get(linked, stat.S_IFREG | stat.S_IMODE(member.mode))
+            # One program with a hundred names: what they do is the program's to say.
+            if posixpath.basename(linked) == "busybox":
+                mode = stat.S_IFLNK | 0o777
             secrets += [Secret(each.kind, path) for each in secrets if each.path == linked]
         else:
-            mode = TYPES.get(member.type, stat.S_IFREG) | member.mode
+            mode = TYPES.get(member.type, stat.S_IFREG) | stat.S_IMODE(member.mode)
         modes[path] = mode
-        entries.append(Entry(path, mode))
+        entries.append(Entry(path, mode, capable=CAPABILITIES in member.pax_headers))
         if member.isreg() and member.size and (file := inner.extractfile(member)) is not None:
-            looked = file.read(START)
-            if is_library(looked, path):
+            start = file.read(START)
+            if is_library(start, path) or is_example(path):
                 continue
-            looked += file.read(LOOKED)
-            secrets += [Secret(kind, path) for kind in leaks(looked, path=path)]
+            secrets += [Secret(kind, path) for kind in _leaks(start, file, path)]
             if path == PASSWD:
-                passwd = looked.decode(errors="replace")
+                passwd = start.decode(errors="replace")
     return Layer(
         entries=tuple(entries),
         removed=tuple(removed),

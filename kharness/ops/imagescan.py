@@ -10,19 +10,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from kharness.errors import HostError, UnseenError
+from kharness.errors import UnseenError
 from kharness.host.layers import read_layers
 from kharness.ops.harness import Harness
 from kharness.plan.evidence.content import Content, Entry, Layer, Secret, content_of
 
-VERSION = 1
+VERSION = 2
 """Grows with whatever is looked for: what an older version saw is not what a newer one would."""
 UNUSED = 30 * 86_400.0
 """Seconds after which what was not asked for any more is forgotten."""
 
 
 def image_content(harness: Harness, image: str) -> Content:
-    """Return what is in the image of that id; `UnseenError` where it cannot be read, `EngineError`, `HostError`."""
+    """Return what is in the image of that id; `UnseenError` where it cannot be read, `EngineError`."""
     scans = _Scans(_directory(harness))
     digest = image.removeprefix("sha256:")
     content = scans.content(digest)
@@ -37,7 +37,7 @@ def image_content(harness: Harness, image: str) -> Content:
 def forget_scans(harness: Harness) -> None:
     """Remove what nobody has asked for in a month."""
     directory = _directory(harness)
-    for file in directory.glob("*.json") if directory.is_dir() else ():
+    for file in directory.iterdir() if directory.is_dir() else ():
         with suppress(FileNotFoundError):
             if time.time() - file.stat().st_mtime > UNUSED:
                 file.unlink()
@@ -55,13 +55,14 @@ class _Scans:
 
     def content(self, digest: str) -> Content | None:
         said = self._read(f"image-{digest}")
-        with suppress(TypeError, KeyError):
-            return None if said is None else _content(said)
+        with suppress(TypeError, KeyError, ValueError):
+            content = None if said is None else _content(said)
+            return content if content and content.files else None
         return None
 
     def layer(self, digest: str) -> Layer | None:
         said = self._read(f"layer-{digest}")
-        with suppress(TypeError, KeyError):
+        with suppress(TypeError, KeyError, ValueError):
             return None if said is None else _layer(said)
         return None
 
@@ -69,23 +70,23 @@ class _Scans:
         self.write(f"layer-{digest}", asdict(layer))
 
     def write(self, name: str, said: dict[str, Any]) -> None:
+        # Whoever may not write there reads the image again the next time.
         file = self.directory / f"{name}.json"
         new = self.directory / f".{name}-{os.getpid()}"
-        try:
+        with suppress(OSError):
             self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             # As ASCII: a path that is not UTF-8 has half a character in it.
             new.write_text(json.dumps({"version": VERSION, "said": said}), encoding="ascii")
             new.replace(file)
-        except OSError as error:
-            raise HostError(f"{file}: cannot be written: {error.strerror}") from error
 
     def _read(self, name: str) -> Any:
         # Whatever is wrong with what was kept, the image itself is there to be read.
         file = self.directory / f"{name}.json"
-        with suppress(OSError, ValueError, TypeError, KeyError):
+        with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
             kept = json.loads(file.read_text(encoding="ascii"))
             if kept["version"] == VERSION:
-                os.utime(file)
+                with suppress(OSError):
+                    os.utime(file)
                 return kept["said"]
         return None
 
@@ -98,13 +99,13 @@ def _content(said: Any) -> Content:
         managers=tuple(said["managers"]),
         secrets=_secrets(said["secrets"]),
         lost=_secrets(said["lost"]),
-        passwd=str(said["passwd"]),
+        passwd=said["passwd"],
     )
 
 
 def _layer(said: Any) -> Layer:
     return Layer(
-        entries=tuple(Entry(each["path"], each["mode"]) for each in said["entries"]),
+        entries=tuple(Entry(each["path"], each["mode"], capable=each["capable"]) for each in said["entries"]),
         removed=tuple(said["removed"]),
         emptied=tuple(said["emptied"]),
         secrets=_secrets(said["secrets"]),

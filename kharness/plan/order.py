@@ -26,19 +26,20 @@ def base_images(dockerfile: str, *, args: Mapping[str, str]) -> tuple[str, ...]:
     values: dict[str, str] = {}
     stages: set[str] = set()
     found: list[str] = []
-    for line in _CONTINUED.sub(" ", dockerfile).splitlines():
+    # A comment in the middle of an instruction is none of it.
+    told = "\n".join(line for line in dockerfile.splitlines() if not line.lstrip().startswith("#"))
+    for line in _CONTINUED.sub(" ", told).splitlines():
         if (arg := _ARG.match(line)) and not found:
             name, default = arg.groups()
             values[name] = args.get(name, (default or "").strip("'\""))
         elif started := _FROM.match(line):
-            found.append(_expand(started[1], values))
+            # A stage has a name for what comes after it: `FROM alpine AS alpine` is built on an image.
+            found += [] if (ref := _expand(started[1], values)).lower() in stages else [ref]
             if started[2]:
                 stages.add(started[2].lower())
         elif copied := _COPY_FROM.match(line):
-            found.append(_expand(copied[1], values))
-    return tuple(
-        ref for ref in dict.fromkeys(found) if ref != "scratch" and ref.lower() not in stages and not ref.isdigit()
-    )
+            found += [] if (ref := _expand(copied[1], values)).lower() in stages else [ref]
+    return tuple(ref for ref in dict.fromkeys(found) if ref != "scratch" and not ref.isdigit())
 
 
 def wants_root(dockerfile: str) -> bool:

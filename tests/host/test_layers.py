@@ -8,6 +8,7 @@ import json
 import stat
 import tarfile
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import pytest
 
@@ -90,6 +91,45 @@ def test_a_layer_may_be_compressed_and_named_by_its_digest() -> None:
     assert layer.passwd
 
 
+def test_a_compressed_layer_may_have_several_members() -> None:
+    whole = tar(lower)
+    parts = b"".join(gzip.compress(whole[at : at + 1000]) for at in range(0, len(whole), 1000))
+    assert read(saved({"1/layer.tar": parts})) == read(saved({"1/layer.tar": whole}))
+
+
+def test_a_secret_is_found_wherever_in_a_file_it_lies() -> None:
+    for before in (0, 9 << 20, (8 << 20) + (64 << 10) - 30):
+        content = tar(partial(add, name="dump.sql", content=b"x" * before + KEY + b"y" * 100))
+        [layer] = read(saved({"1/layer.tar": content}), 1 << 20)
+        assert layer.secrets == (Secret("a private key", "/dump.sql"),)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["usr/lib/python3/dist-packages/x/tests/a.pem", "app/node_modules/x/test/key.pem", "usr/share/doc/x/key.pem"],
+)
+def test_what_a_package_brings_for_its_own_tests_is_nobodys_secret(name: str) -> None:
+    [layer] = read(saved({"1/layer.tar": tar(lambda archive: add(archive, name, KEY))}))
+    assert layer.secrets == ()
+
+
+def test_a_file_s_own_capabilities_are_seen() -> None:
+    def write(archive: tarfile.TarFile) -> None:
+        archive.format = tarfile.PAX_FORMAT
+        add(archive, "bin/ping", b"x", pax_headers={"SCHILY.xattr.security.capability": "caps"})
+
+    [layer] = read(saved({"1/layer.tar": tar(write)}))
+    assert [entry.capable for entry in layer.entries] == [True]
+
+
+def test_names_of_busybox_are_links_to_it() -> None:
+    def write(archive: tarfile.TarFile) -> None:
+        add(archive, "bin/busybox", b"x", mode=0o755)
+        add(archive, "bin/dpkg", type=tarfile.LNKTYPE, linkname="bin/busybox")
+
+    assert content_of(read(saved({"1/layer.tar": tar(write)}))).managers == ()
+
+
 def test_a_layer_that_an_image_has_twice_may_be_a_link() -> None:
     def write(archive: tarfile.TarFile) -> None:
         add(archive, "1/layer.tar", tar(lower))
@@ -115,6 +155,8 @@ def test_an_empty_layer_is_one() -> None:
         (tar(lambda archive: add(archive, "manifest.json", b"{")), "cannot be understood"),
         (tar(lambda archive: add(archive, "manifest.json", b"[]")), "cannot be understood"),
         (tar(lambda archive: add(archive, "manifest.json", b'[{"Layers": []}]')), "has no layer"),
+        (saved({"1/layer.tar": tar(lower)[:700] + b"?" * 2000}), "ends in the middle|cannot be understood"),
+        (saved({"1/layer.tar": b"\x28\xb5\x2f\xfd" + b"x" * 2000}), "zstd"),
         (saved({"1/layer.tar": tar(lower)}, order=["1/layer.tar", "2/layer.tar"]), "lacks the layer 2/layer.tar"),
     ],
 )

@@ -23,10 +23,14 @@ REPLACED = ("/dev", "/proc", "/sys")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file of a layer: its path from the root, its type and mode as in stat(2)."""
+    """A file of a layer: its path from the root, its type and mode as in stat(2).
+
+    `capable`: it has capabilities of its own (setcap(8)), which whoever runs it gets.
+    """
 
     path: str
     mode: int
+    capable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,8 @@ class Layer:
 class Content:
     """What of an image's files matters to checks. `secrets` are in it, `lost` in a layer whose file is gone or changed.
 
-    `files` counts all entries that are left: an image of which nothing could be read has none.
+    `files` counts all entries that are left: an image of which nothing could be read has none. `passwd` is None where
+    there is one, and it is no plain file.
     """
 
     files: int
@@ -64,23 +69,21 @@ class Content:
     managers: tuple[str, ...] = ()
     secrets: tuple[Secret, ...] = ()
     lost: tuple[Secret, ...] = ()
-    passwd: str = ""
+    passwd: str | None = ""
 
 
 def content_of(layers: Sequence[Layer]) -> Content:
     """Lay the layers over each other."""
     left: dict[str, tuple[int, Entry]] = {}
     for number, layer in enumerate(layers):
-        gone, emptied = frozenset(layer.removed), frozenset(layer.emptied)
-        # What a layer puts in the place of a directory hides what was below it.
-        over = frozenset(entry.path for entry in layer.entries if not stat.S_ISDIR(entry.mode))
-        hidden = gone | over
-        if hidden or emptied:
-            left = {
-                path: found
-                for path, found in left.items()
-                if path not in hidden and not _below(path, hidden) and not _below(path, emptied)
-            }
+        for path in layer.removed:
+            left.pop(path, None)
+        # What a layer puts in the place of a directory hides what was below it. Files that it replaces are many, and
+        # have nothing below them.
+        over = (entry.path for entry in layer.entries if not stat.S_ISDIR(entry.mode))
+        hollow = frozenset((*layer.removed, *layer.emptied, *(path for path in over if _is_directory(left, path))))
+        if hollow:
+            left = {path: found for path, found in left.items() if not _below(path, hollow)}
         left.update((entry.path, (number, entry)) for entry in layer.entries)
     entries = [entry for _, entry in left.values()]
     kept: list[Secret] = []
@@ -90,7 +93,7 @@ def content_of(layers: Sequence[Layer]) -> Content:
             (kept if left.get(secret.path, (None,))[0] == number else lost).append(secret)
     return Content(
         files=len(left),
-        set_uid=_paths(entry for entry in entries if _runs_as_another(entry.mode)),
+        set_uid=_paths(entry for entry in entries if entry.capable or _runs_as_another(entry.mode)),
         world_writable=_paths(entry for entry in entries if _is_everybodys(entry)),
         managers=_paths(entry for entry in entries if _is_manager(entry)),
         secrets=tuple(dict.fromkeys(kept)),
@@ -105,9 +108,14 @@ def administrators(passwd: str) -> tuple[str, ...]:
     return tuple(fields[0] for fields in lines if len(fields) > 2 and fields[2].strip("0") == "" and fields[2])  # noqa: PLR2004 - the columns up to the uid
 
 
-def _passwd(layers: Sequence[Layer], left: Mapping[str, tuple[int, Entry]]) -> str:
+def _passwd(layers: Sequence[Layer], left: Mapping[str, tuple[int, Entry]]) -> str | None:
     number = left.get(PASSWD, (None,))[0]
-    return "" if number is None else layers[number].passwd or ""
+    return "" if number is None else layers[number].passwd
+
+
+def _is_directory(left: Mapping[str, tuple[int, Entry]], path: str) -> bool:
+    found = left.get(path)
+    return found is not None and stat.S_ISDIR(found[1].mode)
 
 
 def _below(path: str, above: frozenset[str]) -> bool:

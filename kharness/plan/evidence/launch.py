@@ -46,7 +46,8 @@ class Published:
 class Launch:
     """What a container may do and use. Memory in bytes, 0 is no limit; `pids` 0 and `cpus` 0 as well.
 
-    `log_driver` is empty where a plan leaves it to the engine.
+    `log_driver` is empty where a plan leaves it to the engine. `volumes` are named volumes, whose sources are their
+    names. `unmasked`: it sees what engines hide of /proc and /sys.
     """
 
     user: str
@@ -57,7 +58,11 @@ class Launch:
     host_namespaces: tuple[str, ...] = ()
     read_only: bool = False
     binds: tuple[Bind, ...] = ()
+    volumes: tuple[Bind, ...] = ()
+    devices: tuple[str, ...] = ()
+    unmasked: bool = False
     published: tuple[Published, ...] = ()
+    publishes_all: bool = False
     memory: int = 0
     cpus: float = 0.0
     pids: int = 0
@@ -83,6 +88,13 @@ def planned(spec: RunSpec, image: ImageFacts) -> Launch:
             for mount in spec.mounts
             if mount.kind is MountKind.BIND and mount.source
         ),
+        volumes=tuple(
+            Bind(mount.source, mount.target, writable=not mount.read_only)
+            for mount in spec.mounts
+            if mount.kind is MountKind.VOLUME and mount.source
+        ),
+        devices=tuple(host for host, _, _ in spec.devices),
+        unmasked="systempaths=unconfined" in spec.security_opt,
         published=tuple(Published(each.host_ip or "", each.host_port, each.port) for each in spec.publish),
         memory=max(limits.memory or 0, 0),
         cpus=limits.cpus or 0.0,
@@ -116,7 +128,18 @@ def inspected(raw: Mapping[str, Any], *, health: HealthFacts | None) -> Launch:
             for each in _said(raw, "Mounts") or ()
             if each.get("Type") == "bind" and each.get("Source")
         ),
+        volumes=tuple(
+            Bind(each["Name"], each.get("Destination", ""), writable=bool(each.get("RW")))
+            for each in _said(raw, "Mounts") or ()
+            if each.get("Type") == "volume" and each.get("Name")
+        ),
+        devices=(
+            *(str(each.get("PathOnHost")) for each in host.get("Devices") or ()),
+            *(f"whatever the rule {rule!r} means" for rule in host.get("DeviceCgroupRules") or ()),
+        ),
+        unmasked=host.get("MaskedPaths") == [] or host.get("ReadonlyPaths") == [],
         published=tuple(_bindings(_said(host, "PortBindings") or {})),
+        publishes_all=bool(host.get("PublishAllPorts")),
         memory=max(_said(host, "Memory") or 0, 0),
         cpus=_cpus(host),
         pids=max(_said(host, "PidsLimit") or 0, 0),
@@ -139,9 +162,9 @@ def _bindings(said: Mapping[str, Any]) -> list[Published]:
 
 
 def _cpus(host: Mapping[str, Any]) -> float:
-    # Docker has three ways to say it; shares count when processors are short.
+    # Docker has two ways to say it. Shares are no limit: they only count when processors are short.
     quota, period = host.get("CpuQuota") or 0, host.get("CpuPeriod") or 100_000
-    return float(max(_said(host, "NanoCpus") / NANO, quota / period, host.get("CpuShares") or 0, 0.0))
+    return float(max((_said(host, "NanoCpus") or 0) / NANO, quota / period, 0.0))
 
 
 def _effective(health: HealthFacts | None) -> HealthFacts | None:

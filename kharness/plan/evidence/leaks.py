@@ -11,7 +11,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_BODY = rb"(?:[ \t\r\n]|\\r|\\n)*(?:[A-Za-z-]+: [^\n\\]*(?:\r?\n|\\n))*(?:[ \t\r\n]|\\r|\\n)*[A-Za-z0-9+/=]{48,}"
+_BODY = (
+    rb"(?:[ \t\r\n]|\\r|\\n){0,9}(?:[A-Za-z-]+: [^\n\\]*(?:\r?\n|\\n)){0,9}(?:[ \t\r\n]|\\r|\\n){0,9}"
+    rb"[A-Za-z0-9+/=]{48,}"
+)
 """What follows the first line of a key, also where a JSON file has it as one text: a program that only knows the word
 has none of it.
 """
@@ -39,7 +42,7 @@ RULES = (
         "PRIVATE KEY-----,PRIVATE KEY BLOCK-----",
         rb"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----" + _BODY,
     ),
-    _rule("an AWS access key", "AKIA,ASIA", rb"(?<![A-Za-z0-9+/=_-])(A[KS]IA[A-Z2-7]{16})(?![A-Za-z0-9+/=_-])"),
+    _rule("an AWS access key", "AKIA,ASIA", rb"(?<![A-Za-z0-9+/_-])(A[KS]IA[A-Z2-7]{16})(?![A-Za-z0-9+/=_-])"),
     _rule(
         "an AWS secret key",
         "aws_secret_access_key,AWS_SECRET_ACCESS_KEY",
@@ -51,7 +54,7 @@ RULES = (
         "ghp_,gho_,ghu_,ghs_,ghr_,github_pat_",
         rb"(?<![A-Za-z0-9_])(gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59})(?![A-Za-z0-9_])",
     ),
-    _rule("a GitLab token", "glpat-", rb"(?<![A-Za-z0-9_-])(glpat-[A-Za-z0-9_-]{20})(?![A-Za-z0-9_-])"),
+    _rule("a GitLab token", "glpat-", rb"(?<![A-Za-z0-9_-])(glpat-[A-Za-z0-9_.-]{20,})"),
     _rule("a Slack token", "xox", rb"(?<![A-Za-z0-9])(xox[abprs]-[0-9]{8,}-[A-Za-z0-9-]{20,})"),
     _rule(
         "a Slack webhook",
@@ -75,15 +78,31 @@ _FILES = {
     ".htpasswd": ("a password's hash", re.compile(rb"^[^:\s#]+:(\$\S{20,}|\{SHA\}\S+)\s*$", re.MULTILINE)),
 }
 _PLACES = {
-    "/etc/shadow": ("a password's hash", re.compile(rb"^[^:\n]+:(\$[^:\n]{8,}):", re.MULTILINE)),
+    name: ("a password's hash", re.compile(rb"^[^:\n]+:(\$[^:\n]{8,}):", re.MULTILINE))
+    for name in ("/etc/shadow", "/etc/shadow-")
 }
 _REGISTRY = ("a password for a registry", re.compile(rb"\"auth\"\s*:\s*\"([A-Za-z0-9+/=]{8,})\""))
 
-_NAME = r"[A-Z0-9_]*(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|SECRET_KEY(?:_BASE)?)"
+_NAME = (
+    r"[A-Z0-9_]*(?:PASSWORD|PASSWD|PASSPHRASE|PASS|PWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|"
+    r"SECRET_KEY(?:_BASE)?)"
+)
 VARIABLE = re.compile(rf"(?<![A-Za-z0-9_])({_NAME})=(?:\"([^\"]*)\"|'([^']*)'|([^\s;&|\"']*))", re.IGNORECASE)
-NOT_SAID = re.compile(r"\$.*|<.*>|/.*|\*+|x+|true|false|yes|no|none|null|\d{1,5}[smhd]?", re.IGNORECASE | re.DOTALL)
+NOT_SAID = re.compile(
+    r"\$.*|<.*>|/.*|`.*|\*+|x+|true|false|yes|no|on|off|none|null|undefined|dummy|changeit|\d{1,5}[smhd]?",
+    re.IGNORECASE | re.DOTALL,
+)
 """Values that are no secret: another variable, a place holder, the path of a file, a switch, a time."""
-CREDENTIALS = re.compile(r"[a-z][a-z0-9+.-]*://[^\s:/@\"'$]+:([^\s/@\"'$]+)@", re.IGNORECASE)
+WORDS = re.compile(r"/(?:[^/]*\.env|\.env[^/]*|\.git/config)$")
+"""Files of variables, and those that have addresses with passwords."""
+LIBRARY = re.compile(r"\.so(?:\.[0-9.]+)?$")
+EXAMPLE = re.compile(
+    r"/(?:site-packages|dist-packages|node_modules|gems|python[0-9.]+)/(?:.*/)?(?:tests?|testing|testdata|examples?|"
+    r"certdata|fixtures)/|^/usr/share/doc/|/ssl-cert-snakeoil\.key$"
+)
+CREDENTIALS = re.compile(
+    r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{1,20}://[^\s:/@\"'$]{0,200}:([^\s/@\"'$]{1,400})@", re.IGNORECASE
+)
 BEARER = re.compile(r"Authorization:\s*(?:Bearer|Basic|token)\s+([A-Za-z0-9._~+/=-]{16,})", re.IGNORECASE)
 
 
@@ -94,8 +113,10 @@ def leaks(content: bytes, *, path: str = "") -> Iterator[str]:
             yield rule.kind
     name = posixpath.basename(path)
     special = [found for found in (_FILES.get(name), _PLACES.get(path)) if found]
-    if path.endswith(("/.docker/config.json", "/.dockercfg")):
+    if path.endswith(("/.docker/config.json", "/.dockercfg", "/containers/auth.json")):
         special.append(_REGISTRY)
+    if WORDS.search(path):
+        yield from _in_words(content.decode(errors="surrogateescape"))
     for kind, pattern in special:
         if pattern.search(content):
             yield kind
@@ -106,12 +127,21 @@ def is_library(start: bytes, path: str) -> bool:
 
     There are no secrets of anybody in one, but libraries for cryptography try themselves with keys that they bring.
     """
-    return start.startswith(ELF) and ".so" in posixpath.basename(path)
+    return start.startswith(ELF) and LIBRARY.search(path) is not None
+
+
+def is_example(path: str) -> bool:
+    """Whether a file is one that a package brings for its own tests or its documentation, the same for everybody."""
+    return EXAMPLE.search(path) is not None
 
 
 def leaks_in_words(text: str) -> Iterator[str]:
     """Yield the kinds of secrets in a variable `NAME=VALUE` or in the command that made a layer."""
     yield from leaks(text.encode(errors="surrogateescape"))
+    yield from _in_words(text)
+
+
+def _in_words(text: str) -> Iterator[str]:
     for match in VARIABLE.finditer(text):
         value = next((group for group in match.groups()[1:] if group), "")
         if value and not NOT_SAID.fullmatch(value):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kharness.plan.facts import PortRef, ProcessFacts
 from kharness.plan.processes import program
 
-INITS = frozenset({"docker-init", "tini", "catatonit", "dumb-init"})
+INITS = frozenset({"docker-init", "podman-init", "tini", "catatonit", "dumb-init"})
 """Programs that only start another one: the engine's own (`init: true`), and those that images bring."""
 
 

@@ -71,6 +71,10 @@ def test_a_package_manager_is_known_by_its_name_and_place(path: str) -> None:
     assert content_of([layer((path, LINK))]).managers == ()
 
 
+def test_a_program_with_capabilities_of_its_own_runs_as_another() -> None:
+    assert content_of([Layer(entries=(Entry("/bin/x", FILE, capable=True),))]).set_uid == ("/bin/x",)
+
+
 def test_a_set_gid_directory_or_link_runs_as_nobody() -> None:
     assert content_of([layer(("/a", stat.S_IFDIR | 0o2755), ("/b", stat.S_IFLNK | 0o4777))]).set_uid == ()
 
@@ -78,8 +82,9 @@ def test_a_set_gid_directory_or_link_runs_as_nobody() -> None:
 def test_the_topmost_accounts_count() -> None:
     lower = layer(("/etc/passwd", FILE), passwd="root:x:0:0::/:/bin/sh\n")
     upper = layer(("/etc/passwd", FILE), passwd="web:x:1:1::/:/bin/sh\n")
-    assert content_of([lower]).passwd.startswith("root")
-    assert content_of([lower, upper]).passwd.startswith("web")
+    assert content_of([lower]).passwd == lower.passwd
+    assert content_of([lower, upper]).passwd == upper.passwd
+    assert content_of([lower, layer(("/etc/passwd", LINK))]).passwd is None
     assert content_of([lower, layer(removed=("/etc/passwd",))]).passwd == ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import random
 import string
+import time
 
 import pytest
 
@@ -69,6 +70,9 @@ def test_a_token_is_found_by_its_form(kind: str) -> None:
         ("/root/.pgpass", "db:5432:*:me:hunter2\n", "a password for PostgreSQL"),
         ("/root/.docker/config.json", '{"auths": {"x": {"auth": "bWU6aHVudGVyMg=="}}}', "a password for a registry"),
         ("/etc/nginx/.htpasswd", "me:$apr1$abcdefgh$0123456789abcdefghijkl\n", "a password's hash"),
+        ("/app/.env", "DB_PASSWORD=hunter2\n", "a value of DB_PASSWORD"),
+        ("/app/.git/config", "url = https://me:hunter2@example.org/x.git\n", "a password in an address"),
+        ("/etc/shadow-", "me:$6$salt$hashhashhashhash:19000:0:99999:7:::\n", "a password's hash"),
         ("/etc/shadow", "me:$6$salt$hashhashhashhash:19000:0:99999:7:::\n", "a password's hash"),
     ],
 )
@@ -80,6 +84,9 @@ def test_some_files_are_there_for_secrets(path: str, content: str, kind: str) ->
     ("words", "kinds"),
     [
         ("DB_PASSWORD=hunter2", ["a value of DB_PASSWORD"]),
+        ("MYSQL_PWD=hunter2", ["a value of MYSQL_PWD"]),
+        ("CACHE=redis://:hunter2@cache", ["a password in an address"]),
+        ("AWS_ACCESS_KEY_ID=" + TOKENS["an AWS access key"], ["an AWS access key"]),
         ("POSTGRES_PASSWORD=changeme", ["a value of POSTGRES_PASSWORD"]),
         ('RUN API_TOKEN="abc def" ./setup', ["a value of API_TOKEN"]),
         ("|1 SECRET_KEY=s3cr3t /bin/sh -c make", ["a value of SECRET_KEY"]),
@@ -153,6 +160,10 @@ ORDINARY_WORDS = (
     "RUN curl -H 'Authorization: Bearer $TOKEN' https://x",
     'CMD ["--password-file", "/run/secrets/x"]',
     "REFRESH_TOKEN=30d",
+    "TOKEN=`cat /run/secrets/t`",
+    "MYSQL_RANDOM_ROOT_PASSWORD=on",
+    "JAVA_trustStorePassword=changeit",
+    "OLDPWD=/root",
 )
 
 
@@ -164,10 +175,19 @@ ORDINARY_WORDS = (
         ("/usr/lib/libgnutls.so.30", b"-----BEGIN", False),
         ("/usr/bin/x", b"\x7fELF\2", False),
         ("/app/some.things/x", b"\x7fELF\2", False),
+        ("/app/web.social", b"\x7fELF\2", False),
     ],
 )
 def test_a_shared_library_is_known_by_name_and_content(path: str, start: bytes, library: bool) -> None:  # noqa: FBT001
     assert is_library(start, path) is library
+
+
+def test_long_runs_of_letters_take_no_long_time() -> None:
+    began = time.monotonic()
+    assert list(leaks_in_words("a1" * 100_000)) == []
+    assert list(leaks(b"-----BEGIN PRIVATE KEY-----" + b"\n" * 200_000)) == []
+    # Where it is quadratic this takes minutes.
+    assert time.monotonic() - began < 20
 
 
 def test_there_are_fifty_of_them() -> None:
