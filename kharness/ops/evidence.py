@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import posixpath
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, TypeVar, cast
@@ -20,7 +22,7 @@ from kharness.ops.waiting import NotYetError
 from kharness.plan.evidence.content import Content
 from kharness.plan.evidence.drift import Drift
 from kharness.plan.evidence.image import Age, ImageStory, Origin
-from kharness.plan.evidence.launch import Launch, inspected, planned
+from kharness.plan.evidence.launch import Bind, Launch, inspected, planned
 from kharness.plan.evidence.running import Running, programs
 from kharness.plan.evidence.standing import Standing
 from kharness.plan.facts import ContainerFacts, EngineFacts, ImageFacts, PortRef
@@ -75,11 +77,24 @@ class Evidence:
     def _launch(self) -> Launch:
         if self.mode is Mode.IN_PROD:
             found = self._instance()
-            return inspected(found.raw, health=found.health_check)
+            return self._resolved(inspected(found.raw, health=found.health_check))
         built = self.settings.image is None
         subject = Subject(name=self.directory.name, settings=self.settings, image=self.image, built=built)
         # The values of env_file and secrets are left out: they do not change what a container may do.
-        return planned(plan_production_launch(subject, volume_root=self.harness.volume_root).spec, self.image)
+        spec = plan_production_launch(subject, volume_root=self.harness.volume_root).spec
+        return self._resolved(planned(spec, self.image))
+
+    def _resolved(self, launch: Launch) -> Launch:
+        """Replace sources by what they are: links followed, and volumes that stand for a directory of the host."""
+        local = self.harness.engine.facts().local
+        binds = [*launch.binds]
+        for each in launch.volumes:
+            volume = self.harness.engine.volume(each.source)
+            device = volume.options.get("device", "") if volume else ""
+            if device.startswith("/"):
+                binds.append(Bind(posixpath.normpath(device), each.target, writable=each.writable))
+        real = (replace(each, source=os.path.realpath(each.source)) for each in binds)
+        return replace(launch, binds=tuple(real) if local else tuple(binds))
 
     @cached_property
     def _content(self) -> Content:
@@ -87,10 +102,8 @@ class Evidence:
 
     @cached_property
     def _story(self) -> ImageStory:
-        history = self.harness.engine.history(self.image.id)
-        if not history:
-            raise UnseenError(f"the engine has no history of the image {self.image.id}")
-        return ImageStory(image=self.image, history=history)
+        # An imported image has none; of one that is not there the engine says so.
+        return ImageStory(image=self.image, history=self.harness.engine.history(self.image.id))
 
     @cached_property
     def _origin(self) -> Origin:
@@ -107,7 +120,11 @@ class Evidence:
     @cached_property
     def _age(self) -> Age:
         match = _TIME.fullmatch(self.image.created)
-        created = datetime.fromisoformat(match[1] + match[2].replace("Z", "+00:00")) if match else None
+        try:
+            created = datetime.fromisoformat(match[1] + match[2].replace("Z", "+00:00")) if match else None
+        except ValueError:
+            # Some say a year that no calendar has.
+            created = None
         return Age(created=created if created and created.year > EARLIEST else None, now=self.now)
 
     @cached_property
@@ -121,7 +138,8 @@ class Evidence:
             programs=programs(listed, first=found.pid),
             started=program(str(found.raw.get("Path", ""))),
             listening=self._ports(found, exposed),
-            exposed=frozenset(exposed),
+            # The kernel has no table of SCTP's.
+            exposed=frozenset(port for port in exposed if port.protocol in {"tcp", "udp"}),
         )
 
     def _ports(self, found: ContainerFacts, exposed: tuple[PortRef, ...]) -> frozenset[PortRef]:

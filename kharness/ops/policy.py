@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kharness.errors import Problem, SettingsError, UsageError
+from kharness.errors import Problem, SettingsError, UnseenError, UsageError
 from kharness.ops.evidence import Evidence
 from kharness.plan.policy.catalog import BY_ID, CHECKS, unknown_waivers
 from kharness.plan.policy.check import Check
@@ -39,8 +39,16 @@ def refuse_host_waivers(host: HostSettings) -> None:
 
 
 def examine(evidence: Evidence, check: Check[Any]) -> Judgement:
-    """Look at what the check is about, and decide; raises `KharnessError` where that cannot be seen."""
-    policy = evidence.settings.policy
-    findings = tuple(check.judge(evidence.part(check.part), policy))
-    of_host = evidence.harness.host.waive
-    return judge(check, findings, policy, mode=evidence.mode, today=evidence.now.date(), of_host=of_host)
+    """Look at what the check is about, and decide.
+
+    Raises `KharnessError` where that cannot be seen, unless the container is excused from it.
+    """
+    policy, today = evidence.settings.policy, evidence.now.date()
+    try:
+        findings = tuple(check.judge(evidence.part(check.part), policy))
+    except UnseenError as error:
+        waiver = policy.waive.get(check.id)
+        if waiver is None or waiver.expired(today):
+            raise
+        findings = (f"it cannot be seen: {error}",)
+    return judge(check, findings, policy, mode=evidence.mode, today=today, of_host=evidence.harness.host.waive)

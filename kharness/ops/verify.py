@@ -20,8 +20,7 @@ def verify_in_place(harness: Harness, directory: ContainerDir) -> tuple[str, ...
     A directory without such tests gives none: that it became ready, and keeps running, is all that is known.
     """
     command = [sys.executable, "-m", "pytest", str(directory.path), "--in-prod", "-q", "-p", "no:cacheprovider"]
-    # What the settings are checked for was decided by the session that tested the image.
-    command += ["-m", "not policy", "-o", "addopts=", "--color=no", "--import-mode=importlib"]
+    command += ["--kharness-tests-alone", "-o", "addopts=", "--color=no", "--import-mode=importlib"]
     done = subprocess.run(  # noqa: S603 - our own interpreter, arguments never through a shell
         command,
         cwd=harness.project or directory.source_path.parent,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,8 +24,8 @@ from kharness.plan.evidence.launch import Launch, inspected
 from kharness.plan.facts import EngineFacts, ImageFacts
 from kharness.plan.modes import Mode
 from kharness.plan.policy.catalog import BY_ID, CHECKS
-from kharness.plan.policy.verdict import Standing
-from kharness.settings.policy import Policy
+from kharness.plan.policy.verdict import Ruling
+from kharness.settings.policy import Policy, Waiver
 from tests.ops.site import Site
 from tests.plan.evidence.test_leaks import TOKENS, pem
 from tests.rootfs import context
@@ -36,7 +37,7 @@ COPY files/ /
 RUN rm /key.pem && rm -r /d
 RUN API_TOKEN=0a1b2c3d4e true
 EXPOSE 80
-CMD ["sh", "-c", "httpd -f -p 81 -h /tmp"]
+CMD ["sh", "-c", "httpd -f -p 81 -h /tmp & exec sleep 600"]
 """
 GOOD_IMAGE = """
 RUN sed -i /^root:/d /etc/passwd
@@ -51,6 +52,8 @@ BAD_HOST = {
     "IpcMode": "host",
     "Binds": ["/run/docker.sock:/docker.sock:ro", "/usr/share/doc:/doc"],
     "RestartPolicy": {"Name": "always"},
+    "Devices": [{"PathOnHost": "/dev/null", "PathInContainer": "/dev/sda", "CgroupPermissions": "r"}],
+    "DeviceCgroupRules": ["c 1:3 r"],
     "PortBindings": {"81/tcp": [{"HostIp": "", "HostPort": ""}]},
 }
 GOOD_HOST = {
@@ -187,7 +190,7 @@ def created(site: Site, short: str, host: dict[str, Any]) -> Iterator[Launch]:
 @pytest.mark.parametrize("identifier", sorted(STARTABLE))
 def test_a_check_finds_what_is_wrong_with_what_runs(pair: Pair, identifier: str) -> None:
     found = examine(pair.bad, BY_ID[identifier])
-    assert found.standing is Standing.FAILED
+    assert found.standing is Ruling.FAILED
     assert found.findings
 
 
@@ -208,7 +211,7 @@ def test_each_fault_is_named(pair: Pair) -> None:
     assert found("KH304") == "/open"
     assert found("KH305") == "/bin/apk"
     assert found("KH306").endswith("; the variable DB_PASSWORD has a value of DB_PASSWORD")
-    assert "the command of layer" in found("KH306")
+    assert "the command of step" in found("KH306")
     assert found("KH307").split("; ") == [
         "/etc/cloud.conf has an AWS access key",
         "/d/deep/token has a GitHub token",
@@ -219,7 +222,7 @@ def test_each_fault_is_named(pair: Pair) -> None:
     assert "has a value of API_TOKEN" in found("KH306")
     assert "81/tcp is listened on" in found("KH308")
     assert "80/tcp is exposed, and nothing listens on it" in found("KH308")
-    assert "httpd runs" in found("KH310")
+    assert found("KH310") == "beside what its entry point starts, sh, there run httpd, sleep"
     assert "hunter2" not in found("KH306")
 
 
@@ -240,6 +243,32 @@ def test_what_does_not_start_everywhere_is_seen_as_it_is_created(
         assert list(check.judge(launch, Policy()))
     with created(site, "plain", {}) as launch:
         assert list(check.judge(launch, Policy())) == []
+
+
+def test_a_mount_is_what_it_leads_to(pair: Pair, tmp_path: Path) -> None:
+    site = pair.site
+    (tmp_path / "link").symlink_to("/usr/share/doc")
+    volume = site.name("disguised")
+    site.engine.create_volume(volume, options={"type": "none", "o": "bind", "device": "/usr/share/man"})
+    host = {"Binds": [f"{tmp_path}/link:/linked", f"{volume}:/volume"]}
+    request = {"Image": pair.good.image.id, "HostConfig": host, "NetworkingConfig": {"EndpointsConfig": {}}}
+    container = site.engine.create_again(site.name("mounts"), request)
+    try:
+        site.engine.start(container)
+        found = examine(evidence(site, "good", pair.good.image, container), BY_ID["KH109"]).findings
+    finally:
+        site.engine.remove(container, force=True)
+        site.engine.remove_volume(volume)
+    assert sorted(found) == ["/usr/share/doc is writable at /linked", "/usr/share/man is writable at /volume"]
+
+
+def test_a_check_that_is_waived_may_be_unable_to_see(pair: Pair) -> None:
+    gone = evidence(pair.site, "good", pair.good.image, "nobody")
+    waived = Policy(waive={"KH308": Waiver(reason="it comes and goes")})
+    gone.settings = gone.settings.model_copy(update={"policy": waived})
+    assert examine(gone, BY_ID["KH308"]).standing is Ruling.WAIVED
+    with pytest.raises(UnseenError):
+        examine(gone, BY_ID["KH310"])
 
 
 def test_nothing_passes_on_a_container_that_does_not_run(pair: Pair) -> None:
@@ -281,7 +310,7 @@ def test_an_image_is_read_once(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> N
     assert examine(again, BY_ID["KH307"]) == before
 
 
-@pytest.mark.parametrize("damage", ["", "{", '{"version": 0}', '{"version": 1, "said": {"files": 1}}'])
+@pytest.mark.parametrize("damage", ["", "{", '{"version": 0}', '{"version": 2, "said": {"files": 1}}'])
 def test_what_was_kept_is_not_trusted_when_it_is_damaged(pair: Pair, damage: str) -> None:
     before = examine(evidence(pair.site, "bad", pair.bad.image, pair.bad.container), BY_ID["KH307"])
     scans = list((pair.site.path / "state" / "scans").glob("*.json"))

@@ -11,7 +11,9 @@ from kharness.settings.policy import Policy
 
 def judge(content: Content, _policy: Policy) -> Iterator[str]:
     """Say what speaks against it."""
-    for name in administrators(content.passwd):
+    if content.passwd is None:
+        yield f"{PASSWD} is a link, and nobody can say who is in it"
+    for name in administrators(content.passwd or ""):
         yield f"{PASSWD} has {name} with uid 0"
 
 

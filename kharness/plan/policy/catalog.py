@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from kharness.errors import UsageError
+from kharness.plan.evidence.running import Running
 from kharness.plan.policy.accounts import CHECK as KH301
 from kharness.plan.policy.capabilities import CHECK as KH102
 from kharness.plan.policy.check import Check
 from kharness.plan.policy.clean_layer import CHECK as KH201
 from kharness.plan.policy.cpu_limit import CHECK as KH111
+from kharness.plan.policy.devices import CHECK as KH117
 from kharness.plan.policy.engine_socket import CHECK as KH108
 from kharness.plan.policy.health_check import CHECK as KH115
 from kharness.plan.policy.host_paths import CHECK as KH109
@@ -56,6 +58,7 @@ CHECKS: tuple[Check[Any], ...] = (
     KH114,
     KH115,
     KH116,
+    KH117,
     KH201,
     KH301,
     KH302,
@@ -88,6 +91,13 @@ def checks_of(profile: Profile) -> tuple[Check[Any], ...]:
             return tuple(check for check in CHECKS if check.baseline)
         case "none":
             return ()
+
+
+def checks_for(settings: Settings, *, default: Profile | None) -> tuple[Check[Any], ...]:
+    """Return the checks that a container is held to: of one that may end by itself nothing is asked that runs."""
+    ends = settings.restart is not None and settings.restart.policy == "no"
+    checks = checks_of(profile_of(settings, default=default))
+    return tuple(check for check in checks if not (ends and check.part is Running))
 
 
 def unknown_waivers(policy: Policy) -> tuple[str, ...]:

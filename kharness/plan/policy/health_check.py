@@ -9,16 +9,17 @@ from kharness.plan.evidence.launch import Launch
 from kharness.plan.policy.check import CIS, Check
 from kharness.settings.policy import Policy
 
-ALWAYS = re.compile(r"(?:/?\S*/)?(?:true|:|echo\b[^|&;]*|exit\s+0|sleep\s+\S+|test\s+1)\s*", re.DOTALL)
+ALWAYS = re.compile(r"(?:/?\S*/)?(?:true|:|echo\b[^|&;>]*|exit\s+0|sleep\s+\S+|test\s+1)\s*", re.DOTALL)
 """Commands that cannot fail."""
 
 
 def _says_nothing(test: tuple[str, ...]) -> bool:
     command = " ".join(test[1:]).strip()
     shell = re.fullmatch(r"(?:/?\S*/)?(?:ba|da|a)?sh\s+-c\s+(.*)", command, re.DOTALL)
-    command = shell[1].strip() if shell else command
-    alternative = command.rpartition("||")[2].strip()
-    return not command or ALWAYS.fullmatch(command) is not None or ALWAYS.fullmatch(alternative) is not None
+    command = shell[1].strip().strip("\"'") if shell else command
+    # What is said last decides, and so does what is done when all else has failed.
+    last = re.split(r"\|\||;", command.rstrip("; \n"))[-1].strip()
+    return not command or ALWAYS.fullmatch(last) is not None
 
 
 def judge(launch: Launch, _policy: Policy) -> Iterator[str]:

@@ -9,7 +9,11 @@ from kharness.plan.evidence.paths import is_within
 from kharness.plan.policy.check import CIS, Check
 from kharness.settings.policy import Policy
 
-WHOLE = ("/etc", "/proc", "/sys", "/boot", "/bin", "/sbin", "/lib", "/lib64", "/usr", "/var/lib/docker")
+WHOLE = (
+    *("/etc", "/proc", "/sys", "/boot", "/bin", "/sbin", "/lib", "/lib64", "/usr", "/var/spool/cron", "/root/.ssh"),
+    *("/var/lib/docker", "/var/lib/containerd", "/var/lib/containers", "/var/lib/kharness"),
+    *("/run/systemd", "/run/dbus", "/run/containerd"),
+)
 """Sensitive with all that is below them."""
 ITSELF = ("/var/run", "/run", "/dev", "/root", "/home")
 """Sensitive as a whole; one directory below them may be what a service is about."""

@@ -11,8 +11,9 @@ from kharness.settings.policy import Policy
 
 def judge(launch: Launch, _policy: Policy) -> Iterator[str]:
     """Say what speaks against it."""
-    said = {option.replace("=", ":", 1).removesuffix(":true") for option in launch.security_opt}
-    if "no-new-privileges" not in said:
+    said = [option.replace("=", ":", 1) for option in launch.security_opt if option.startswith("no-new-privileges")]
+    # Of several an engine takes the last.
+    if not said or said[-1] not in {"no-new-privileges", "no-new-privileges:true"}:
         yield "security_opt has no no-new-privileges"
 
 

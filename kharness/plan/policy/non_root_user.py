@@ -11,13 +11,12 @@ from kharness.settings.policy import Policy
 
 def judge(launch: Launch, _policy: Policy) -> Iterator[str]:
     """Say what speaks against it."""
-    user = launch.user.partition(":")[0]
-    if user in {"", "root"} or not user.strip("0"):
-        yield (
-            f"it runs as root: its user is {launch.user!r}"
-            if user
-            else "it runs as root: neither image nor settings name a user"
-        )
+    user = launch.user.partition(":")[0].strip()
+    if not user:
+        yield "it runs as root: neither image nor settings name a user"
+    # Engines read `+0` and `00` as the number that they are.
+    elif user == "root" or not user.lstrip("+-").strip("0"):
+        yield f"it runs as root: its user is {launch.user!r}"
 
 
 CHECK = Check(

@@ -11,12 +11,17 @@ from kharness.settings.policy import Policy
 
 def judge(running: Running, policy: Policy) -> Iterator[str]:
     """Say what speaks against it."""
-    declared = {*policy.processes} or {running.started}
-    why = "policy.processes does not name it" if policy.processes else f"the entry point starts {running.started}"
-    for name in sorted(running.programs - declared):
-        yield f"{name} runs, and {why}"
-    for name in sorted(declared - running.programs):
-        yield f"{name} does not run"
+    if not policy.processes:
+        others = sorted(running.programs - {running.started})
+        # An entry point is often a script that becomes the service, under its own name.
+        if len(running.programs) > 1:
+            yield f"beside what its entry point starts, {running.started}, there run {', '.join(others)}"
+        elif not running.programs:
+            yield "no program runs"
+        return
+    declared = set(policy.processes)
+    yield from (f"{name} runs, and policy.processes does not name it" for name in sorted(running.programs - declared))
+    yield from (f"{name} does not run" for name in sorted(declared - running.programs))
 
 
 CHECK = Check(

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 from kharness.plan.evidence.launch import Launch
 from kharness.plan.policy.check import CIS, Check
 from kharness.settings.policy import Policy
 
-EVERYBODY = frozenset({"", "0.0.0.0", "::", "[::]"})  # noqa: S104 - that it is one is what is looked for
 UNPRIVILEGED = 1024
+
+
+def _is_everybody(address: str) -> bool:
+    try:
+        return not address or ip_address(address.strip("[]")).is_unspecified
+    except ValueError:
+        return False
 
 
 def judge(launch: Launch, policy: Policy) -> Iterator[str]:
     """Say what speaks against it."""
+    if launch.publishes_all:
+        yield "it publishes all ports that it exposes, on all addresses of the host"
     for each in launch.published:
         name = f"{each.number}/{each.port.protocol}"
         if name in policy.allow.published:
             continue
-        if each.address in EVERYBODY:
+        if _is_everybody(each.address):
             shown = name if each.number else f"a port for {each.port}"
             yield f"{shown} is open on all addresses of the host"
         elif each.number is not None and each.number < UNPRIVILEGED:

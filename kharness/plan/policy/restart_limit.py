@@ -26,6 +26,6 @@ CHECK = Check(
         "What dies at every start is started for ever, uses the host, fills its log, and never looks "
         "dead. A service that must come back whatever happens is a good reason for a waiver."
     ),
-    mend="restart: on-failure:5",
+    mend="restart: on-failure:5; after a reboot 'kharness up-all' starts it, which 'kharness service install' sets up",
     source=CIS + "5.14",
 )

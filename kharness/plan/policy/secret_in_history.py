@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kharness.plan.evidence.image import ImageStory
-from kharness.plan.evidence.leaks import leaks, leaks_in_words
+from kharness.plan.evidence.leaks import leaks_in_words
 from kharness.plan.policy.check import CIS, Check
 from kharness.settings.policy import Policy
 
@@ -17,9 +17,9 @@ def judge(story: ImageStory, _policy: Policy) -> Iterator[str]:
         name = variable.partition("=")[0]
         seen |= {f"the variable {name} has {kind}" for kind in leaks_in_words(variable)}
     for name, value in story.image.labels.items():
-        seen |= {f"the label {name} has {kind}" for kind in leaks(value.encode(errors="surrogateescape"))}
+        seen |= {f"the label {name} has {kind}" for kind in leaks_in_words(value)}
     for number, command in enumerate(story.history, 1):
-        seen |= {f"the command of layer {number} has {kind}" for kind in leaks_in_words(command)}
+        seen |= {f"the command of step {number} has {kind}" for kind in leaks_in_words(command)}
     yield from sorted(seen)
 
 

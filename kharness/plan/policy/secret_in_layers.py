@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 
 from kharness.plan.evidence.content import Content
+from kharness.plan.globs import matches
 from kharness.plan.policy.check import CIS, Check
 from kharness.settings.policy import Policy
 
 
 def _allowed(path: str, policy: Policy) -> bool:
-    return any(fnmatchcase(path, pattern) for pattern in policy.allow.secrets)
+    return any(matches(pattern, path) for pattern in policy.allow.secrets)
 
 
 def judge(content: Content, policy: Policy) -> Iterator[str]:

@@ -11,12 +11,13 @@ from typing import Any
 
 from kharness.plan.modes import Mode
 from kharness.plan.policy.check import Check
+from kharness.plan.untouched import shown
 from kharness.settings.policy import Policy, Waiver
 
 NONE: Mapping[str, Waiver] = MappingProxyType({})
 
 
-class Standing(StrEnum):
+class Ruling(StrEnum):
     """How a check ended."""
 
     CLEAN = "clean"
@@ -33,7 +34,7 @@ class Standing(StrEnum):
 class Judgement:
     """How a check ended, with what it found, and what is to be said of its waiver."""
 
-    standing: Standing
+    standing: Ruling
     findings: tuple[str, ...] = ()
     note: str = ""
 
@@ -52,18 +53,19 @@ def judge(
     A check that does not gate fails in production alone, where its failure stands in nobody's way. So does one whose
     waiver is over: the calendar must not keep a mended service from being launched.
     """
-    found = tuple(dict.fromkeys(findings))
+    # A path may hold what a terminal would obey.
+    found = tuple(dict.fromkeys(map(shown, findings)))
     own = policy.waive.get(check.id)
     if not found:
-        unused = Judgement(Standing.UNUSED, note=f"policy.waive.{check.id} is not needed any more: remove it")
-        return unused if own else Judgement(Standing.CLEAN)
+        unused = Judgement(Ruling.UNUSED, note=f"policy.waive.{check.id} is not needed any more: remove it")
+        return unused if own else Judgement(Ruling.CLEAN)
     waiver = own or (None if check.gates else of_host.get(check.id))
     if waiver and not waiver.expired(today):
         until = f", until {waiver.until}" if waiver.until else ""
-        return Judgement(Standing.WAIVED, found, f"waived{until}: {waiver.reason}")
+        return Judgement(Ruling.WAIVED, found, f"waived{until}: {waiver.reason}")
     over = f"its waiver ended on {waiver.until}: {waiver.reason}" if waiver else ""
     counts = mode is Mode.IN_PROD or (check.gates and not waiver)
-    return Judgement(Standing.FAILED if counts else Standing.REPORTED, found, over)
+    return Judgement(Ruling.FAILED if counts else Ruling.REPORTED, found, over)
 
 
 def told(check: Check[Any], judgement: Judgement, *, settings_file: str) -> str:

@@ -71,6 +71,7 @@ CASES: Mapping[str, tuple[Any, Any]] = {
         replace(GOOD, log_driver="json-file"),
         replace(GOOD, log_driver="json-file", log_options={"max-size": "9m"}),
     ),
+    "KH117": (replace(GOOD, devices=("/dev/sda1",)), replace(GOOD, devices=("/dev/dri", "/dev/ttyUSB0"))),
     "KH201": (Drift(left=("/bin/x: added, executable, file",)), Drift(left=())),
     "KH301": (replace(CONTENT, passwd="root:x:0:0::/root:/bin/sh\n"), CONTENT),
     "KH302": (Origin(references=("nginx:1.27",)), Origin(references=("nginx:1.27@sha256:" + "a" * 64,))),
@@ -81,7 +82,7 @@ CASES: Mapping[str, tuple[Any, Any]] = {
     "KH307": (replace(CONTENT, lost=(Secret("a private key", "/key"),)), CONTENT),
     "KH308": (replace(RUNS, listening=frozenset({PORT, PortRef(9000)})), RUNS),
     "KH309": (Age(created=BUILT, now=BUILT + timedelta(days=91)), Age(created=BUILT, now=BUILT + timedelta(days=90))),
-    "KH310": (replace(RUNS, programs=frozenset({"web", "sh"})), RUNS),
+    "KH310": (replace(RUNS, programs=frozenset({"web", "sh"})), replace(RUNS, started="entrypoint.sh")),
     "KH401": (replace(STANDING, runs="sha256:b"), STANDING),
     "KH402": (replace(STANDING, live="sha256:b"), STANDING),
     "KH403": (EngineFacts(id="x"), EngineFacts(id="x", security_options=("name=userns",))),
@@ -127,7 +128,7 @@ def test_what_production_stands_on_is_asked_in_production_alone(identifier: str)
     assert BY_ID[identifier].modes == {Mode.IN_PROD}
 
 
-@pytest.mark.parametrize("user", ["", "root", "0", "00", "root:root", "0:0"])
+@pytest.mark.parametrize("user", ["", "root", "0", "00", "+0", "-0", ":1000", "root:root", "0:0"])
 def test_root_has_many_names(user: str) -> None:
     assert found("KH101", replace(GOOD, user=user))
 
@@ -153,6 +154,8 @@ def test_another_user_is_none(user: str) -> None:
         ("/etcetera", True, set()),
         ("/home/me/photos", True, set()),
         ("/etc/localtime", False, set()),
+        ("/var/lib/kharness/engines", True, {"KH109"}),
+        ("/root/.ssh", True, {"KH109"}),
     ],
 )
 def test_what_of_the_host_is_mounted(source: str, writable: bool, identifiers: set[str]) -> None:  # noqa: FBT001
@@ -187,6 +190,9 @@ def test_a_port_is_published_on_purpose(published: Published, allowed: tuple[str
         ("CMD", "sh", "-c", "exit 0"),
         ("CMD-SHELL", "curl http://localhost || true"),
         ("CMD-SHELL", "curl http://localhost || exit 0"),
+        ("CMD-SHELL", "curl http://localhost; exit 0"),
+        ("CMD-SHELL", "curl http://localhost || true;"),
+        ("CMD-SHELL", "sh -c 'exit 0'"),
         ("CMD-SHELL", ""),
     ],
 )
@@ -201,6 +207,7 @@ def test_a_health_check_that_cannot_fail_says_nothing(test: tuple[str, ...]) -> 
         ("CMD", "pg_isready"),
         ("CMD-SHELL", "test -e /ready"),
         ("CMD", "/app/truecheck"),
+        ("CMD-SHELL", "echo > /dev/tcp/127.0.0.1/80"),
         ("CMD-SHELL", "echo PING | nc localhost 1 | grep -q PONG"),
     ],
 )
@@ -233,6 +240,26 @@ def test_declared_programs_are_all_that_run() -> None:
     assert found("KH310", replace(RUNS, programs=frozenset({"web", "worker", "sh"})), policy) == [
         "sh runs, and policy.processes does not name it"
     ]
+
+
+@pytest.mark.parametrize(
+    ("identifier", "launch"),
+    [
+        ("KH103", replace(GOOD, security_opt=("no-new-privileges:true", "no-new-privileges:false"))),
+        ("KH104", replace(GOOD, security_opt=("apparmor=unconfined",))),
+        ("KH104", replace(GOOD, unmasked=True)),
+        ("KH114", replace(GOOD, publishes_all=True)),
+        ("KH114", replace(GOOD, published=(Published("::0", 8080, PORT),))),
+        ("KH117", replace(GOOD, devices=("whatever the rule 'a *:* rwm' means",))),
+        ("KH117", replace(GOOD, devices=("/dev/",))),
+    ],
+)
+def test_there_are_other_ways_to_say_it(identifier: str, launch: Launch) -> None:
+    assert found(identifier, launch)
+
+
+def test_accounts_in_a_file_that_is_none_are_not_taken_for_none() -> None:
+    assert found("KH301", replace(CONTENT, passwd=None)) == ["/etc/passwd is a link, and nobody can say who is in it"]
 
 
 def test_a_base_that_is_locked_elsewhere_is_pinned() -> None:

@@ -9,7 +9,7 @@ import pytest
 from kharness.errors import UsageError
 from kharness.plan.modes import Mode
 from kharness.plan.policy.catalog import BY_ID, CHECKS, checks_of, find_check, profile_of, unknown_waivers
-from kharness.plan.policy.verdict import Judgement, Standing, judge, told
+from kharness.plan.policy.verdict import Judgement, Ruling, judge, told
 from kharness.settings.model import Settings
 from kharness.settings.policy import Policy, Waiver
 
@@ -20,16 +20,16 @@ GATES, REPORTS = BY_ID["KH110"], BY_ID["KH309"]
 @pytest.mark.parametrize(
     ("check", "mode", "standing"),
     [
-        (GATES, Mode.STANDALONE, Standing.FAILED),
-        (GATES, Mode.PROD_READY, Standing.FAILED),
-        (GATES, Mode.IN_PROD, Standing.FAILED),
-        (REPORTS, Mode.STANDALONE, Standing.REPORTED),
-        (REPORTS, Mode.PROD_READY, Standing.REPORTED),
-        (REPORTS, Mode.IN_PROD, Standing.FAILED),
+        (GATES, Mode.STANDALONE, Ruling.FAILED),
+        (GATES, Mode.PROD_READY, Ruling.FAILED),
+        (GATES, Mode.IN_PROD, Ruling.FAILED),
+        (REPORTS, Mode.STANDALONE, Ruling.REPORTED),
+        (REPORTS, Mode.PROD_READY, Ruling.REPORTED),
+        (REPORTS, Mode.IN_PROD, Ruling.FAILED),
     ],
 )
 def test_what_depends_on_the_host_or_the_calendar_fails_in_production_alone(
-    check: object, mode: Mode, standing: Standing
+    check: object, mode: Mode, standing: Ruling
 ) -> None:
     assert judge(check, ["x"], Policy(), mode=mode, today=TODAY) == Judgement(standing, ("x",))  # type: ignore[arg-type]
 
@@ -41,13 +41,13 @@ def waived(until: date | None) -> Policy:
 @pytest.mark.parametrize("until", [None, date(2027, 3, 1), date(2028, 1, 1)])
 def test_a_waiver_holds_up_to_its_last_day(until: date | None) -> None:
     found = judge(GATES, ["x"], waived(until), mode=Mode.IN_PROD, today=TODAY)
-    assert (found.standing, found.findings) == (Standing.WAIVED, ("x",))
+    assert (found.standing, found.findings) == (Ruling.WAIVED, ("x",))
     assert "it is alone" in found.note
 
 
-@pytest.mark.parametrize(("mode", "standing"), [(Mode.STANDALONE, Standing.REPORTED), (Mode.IN_PROD, Standing.FAILED)])
+@pytest.mark.parametrize(("mode", "standing"), [(Mode.STANDALONE, Ruling.REPORTED), (Mode.IN_PROD, Ruling.FAILED)])
 def test_a_waiver_that_is_over_is_a_failure_in_production_and_keeps_nothing_from_being_launched(
-    mode: Mode, standing: Standing
+    mode: Mode, standing: Ruling
 ) -> None:
     found = judge(GATES, ["x"], waived(date(2027, 2, 28)), mode=mode, today=TODAY)
     assert found == Judgement(standing, ("x",), "its waiver ended on 2027-02-28: it is alone")
@@ -56,25 +56,30 @@ def test_a_waiver_that_is_over_is_a_failure_in_production_and_keeps_nothing_from
 @pytest.mark.parametrize("until", [None, date(2027, 2, 28)])
 def test_a_waiver_that_nothing_needs_is_said(until: date | None) -> None:
     found = judge(GATES, [], waived(until), mode=Mode.STANDALONE, today=TODAY)
-    assert found.standing is Standing.UNUSED
+    assert found.standing is Ruling.UNUSED
     assert "policy.waive.KH110" in found.note
 
 
 def test_a_host_waives_what_is_its_own_and_nothing_that_a_container_could_mend() -> None:
     of_host = {check.id: Waiver(reason="here") for check in (GATES, REPORTS)}
     found = judge(REPORTS, ["x"], Policy(), mode=Mode.IN_PROD, today=TODAY, of_host=of_host)
-    assert (found.standing, found.note) == (Standing.WAIVED, "waived: here")
-    assert judge(GATES, ["x"], Policy(), mode=Mode.IN_PROD, today=TODAY, of_host=of_host).standing is Standing.FAILED
-    assert judge(REPORTS, [], Policy(), mode=Mode.IN_PROD, today=TODAY, of_host=of_host).standing is Standing.CLEAN
+    assert (found.standing, found.note) == (Ruling.WAIVED, "waived: here")
+    assert judge(GATES, ["x"], Policy(), mode=Mode.IN_PROD, today=TODAY, of_host=of_host).standing is Ruling.FAILED
+    assert judge(REPORTS, [], Policy(), mode=Mode.IN_PROD, today=TODAY, of_host=of_host).standing is Ruling.CLEAN
+
+
+def test_what_a_path_holds_reaches_no_terminal() -> None:
+    [found] = judge(GATES, ["/odd\udcff\n\x1b[2J"], Policy(), mode=Mode.IN_PROD, today=TODAY).findings
+    assert found == "/odd\\xff\\n\\x1b[2J"
 
 
 def test_nothing_found_and_nothing_waived_is_clean() -> None:
-    assert judge(GATES, [], Policy(), mode=Mode.IN_PROD, today=TODAY) == Judgement(Standing.CLEAN)
+    assert judge(GATES, [], Policy(), mode=Mode.IN_PROD, today=TODAY) == Judgement(Ruling.CLEAN)
 
 
 def test_a_person_is_told_what_why_how_and_on_whose_word() -> None:
     text = told(
-        GATES, Judgement(Standing.FAILED, ("mem_limit is not set",)), settings_file="containers/web/settings.yaml"
+        GATES, Judgement(Ruling.FAILED, ("mem_limit is not set",)), settings_file="containers/web/settings.yaml"
     )
     assert text.splitlines()[:2] == ["KH110 has a memory limit", "  found: mem_limit is not set"]
     assert "  mend it: mem_limit: 256m" in text
@@ -101,7 +106,7 @@ def test_a_profile_is_the_directory_s_the_host_s_or_that_of_where_the_image_come
 def test_strict_has_all_checks_baseline_some_and_none_none() -> None:
     assert checks_of("strict") == CHECKS
     assert {check.id for check in checks_of("baseline")} == {
-        "KH104", "KH106", "KH107", "KH108", "KH109", "KH201", "KH306", "KH307", "KH401", "KH402",
+        "KH104", "KH106", "KH107", "KH108", "KH109", "KH117", "KH201", "KH306", "KH307", "KH401", "KH402",
     }  # fmt: skip
     assert checks_of("none") == ()
 
