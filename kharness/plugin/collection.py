@@ -40,7 +40,10 @@ class Collection:
         directory = self._info.selection.at(file_path)
         if directory is None or file_path != directory.settings_file:
             return None
-        file: SettingsFile = SettingsFile.from_parent(parent, path=file_path)
+        # Outside the root directory all such files would have one name.
+        inside = file_path.is_relative_to(parent.config.rootpath)
+        nodeid = None if inside else f"{directory.name}/{file_path.name}"
+        file: SettingsFile = SettingsFile.from_parent(parent, path=file_path, nodeid=nodeid)
         file.directory, file.info = directory, self._info
         return file
 
@@ -141,6 +144,8 @@ class Collection:
         if mode is None or name in self._info.broken or name in self._info.unchanged:
             return False
         if name in self._info.idle and isinstance(item.parent, SettingsFile):
+            return False
+        if item.config.option.kharness_tests_alone and isinstance(item, CheckItem):
             return False
         return runs_in(mode, {mark.name for mark in item.iter_markers()})
 

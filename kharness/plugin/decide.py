@@ -28,7 +28,6 @@ from kharness.plugin.declared import declares
 from kharness.plugin.outcomes import Outcomes
 from kharness.plugin.partial import narrowings
 from kharness.plugin.pipeline import Pipeline
-from kharness.plugin.policy import MARK
 from kharness.plugin.progress import Progress
 from kharness.plugin.selection import tests_on_disk
 from kharness.plugin.stash import SessionInfo
@@ -210,7 +209,7 @@ class Decider:
             self.progress.drain(animate=False)
             if not tests:
                 return ()
-            result = self.children.run(directory.path, "--in-prod", "-m", f"not {MARK}")
+            result = self.children.run(directory.path, "--in-prod", "--kharness-tests-alone")
             failed = replay(self.config, result.reports, heading=HEADING)
             if failed:
                 return tuple(f"{nodeid} failed in production" for nodeid in failed)

@@ -50,6 +50,9 @@ class SettingsFile(pytest.File):
             item.problems = problems
             yield item
             return
+        if self.info.selection.mode is None and not self.info.selection.listing:
+            # Nothing of it would run, and what is wrong with it is nothing to a session about something else.
+            return
         from kharness.settings.load import load_settings  # noqa: PLC0415 - in projects with container directories
 
         try:
@@ -67,11 +70,11 @@ def declares(settings: Settings, host: HostSettings) -> bool:
 
 
 def _declared(file: SettingsFile, settings: Settings) -> Iterator[pytest.Item]:
-    from kharness.plan.policy.catalog import checks_of, profile_of  # noqa: PLC0415
+    from kharness.plan.policy.catalog import checks_for  # noqa: PLC0415
     from kharness.plugin.policy import check_items  # noqa: PLC0415
 
     yield from expectations(file, settings.expect, attached(file.directory, file.info, file.config))
-    yield from check_items(file, checks_of(profile_of(settings, default=_host(file.config).policy)))
+    yield from check_items(file, checks_for(settings, default=_host(file.config).policy))
 
 
 def _host(config: pytest.Config) -> HostSettings:

@@ -42,6 +42,8 @@ def add_options(parser: pytest.Parser) -> None:
     )
     # Not for users: a session reads the reports of one that it has started.
     group.addoption("--kharness-reports", default=None, help=argparse.SUPPRESS)
+    # Nor this: what settings are checked for was decided by the session that tested the image.
+    group.addoption("--kharness-tests-alone", action="store_true", help=argparse.SUPPRESS)
     parser.addini("kharness_mode", "the mode when no flag names one: ready, prod-ready or in-prod", default="")
 
 

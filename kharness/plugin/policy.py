@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kharness.plugin.attach import attached
+from kharness.plugin.items import REPORT_NAME
 from kharness.plugin.stash import INFO
 
 if TYPE_CHECKING:
@@ -38,12 +39,12 @@ class CheckItem(pytest.Item):
 
     def runtest(self) -> None:
         """Look, and fail with what was found where it counts."""
-        from kharness.plan.policy.verdict import Standing, told  # noqa: PLC0415 - not before a check runs
+        from kharness.plan.policy.verdict import Ruling, told  # noqa: PLC0415 - not before a check runs
 
         judgement = self._judge()
-        if judgement.standing is Standing.FAILED:
-            raise CheckFailed(told(self.check, judgement, settings_file=self.nodeid.partition("::")[0]))
-        if judgement.standing is not Standing.CLEAN:
+        if judgement.standing is Ruling.FAILED:
+            raise CheckFailed(told(self.check, judgement, settings_file=self.parent.nodeid or str(self.path)))
+        if judgement.standing is not Ruling.CLEAN:
             said = "; ".join((*judgement.findings, *([judgement.note] if judgement.note else [])))
             self.stash[NOTED] = (judgement.standing.value, said)
             self.user_properties.append((f"kharness.{judgement.standing.value}", said))
@@ -105,10 +106,11 @@ class PolicyReports:
         return standing, LETTERS[standing], (standing.upper(), {"yellow": True})
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say what was found and does not count here, a line each."""
+        """Say what was found and does not count here, a line each, whoever it is said of."""
         for standing in SHOWN:
+            found: dict[str, list[str]] = {}
             for report in terminalreporter.stats.get(standing, ()):
-                name = report.nodeid.rpartition("::")[2]
-                terminalreporter.line(
-                    f"{standing}: {report.kharness_name}: {name}: {getattr(report, REPORT_NOTED)[1]}", yellow=True
-                )
+                said = f"{report.nodeid.rpartition('::')[2]}: {getattr(report, REPORT_NOTED)[1]}"
+                found.setdefault(said, []).append(getattr(report, REPORT_NAME))
+            for said, names in found.items():
+                terminalreporter.line(f"{standing}: {', '.join(names)}: {said}", yellow=True)

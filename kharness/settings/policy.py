@@ -11,8 +11,8 @@ from pydantic import BeforeValidator, Field
 
 from kharness.settings.dates import Day
 from kharness.settings.ports import HIGHEST
-from kharness.settings.scalars import AbsolutePath, Duration, Filled, read_text
-from kharness.settings.section import Section, expected
+from kharness.settings.scalars import AbsolutePath, Duration, read_text
+from kharness.settings.section import Section, expected, wrong
 from kharness.settings.several import Texts
 
 PROFILES = ("strict", "baseline", "none")
@@ -28,10 +28,20 @@ def _published(value: Any) -> str:
     return f"{int(port)}/{protocol or 'tcp'}"
 
 
+def _reason(value: Any) -> str:
+    text = read_text(value)
+    if not text.strip():
+        raise wrong("should not be empty")
+    return text
+
+
 def _identifier(value: Any) -> str:
     if not isinstance(value, str) or not IDENTIFIER.fullmatch(value):
         raise expected("a check's identifier such as KH110")
     return value
+
+
+Reason = Annotated[str, BeforeValidator(_reason, json_schema_input_type=str)]
 
 
 class Waiver(Section):
@@ -39,7 +49,7 @@ class Waiver(Section):
 
     place: ClassVar[str] = "policy.waive"
 
-    reason: Filled
+    reason: Reason
     """Why this container is excused."""
     until: Day | None = None
     """The last day on which it is."""
@@ -63,7 +73,7 @@ class Allow(Section):
     world_writable: tuple[AbsolutePath, ...] = ()
     """Files and directories of the image that anybody may write to."""
     secrets: tuple[AbsolutePath, ...] = ()
-    """Files of the image that look like secrets and are none; patterns as for a shell."""
+    """Files of the image that look like secrets and are none; * stays in a directory, ** does not."""
     published: tuple[HostPort, ...] = ()
     """Ports of the host that are below 1024, or open on all of its addresses, on purpose."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import dedent
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -50,10 +51,10 @@ def web(project: Project, busybox: str) -> Project:
     return project
 
 
-def write(project: Project, busybox: str, *, settings: str = HARDENED, tests: str = TESTS) -> Path:
-    port = 20000 + int(project.prefix[2:8], 16) % 10000
+def write(project: Project, busybox: str, *, settings: str = HARDENED, tests: str = TESTS, name: str = "web") -> Path:
+    port = 20000 + int(project.prefix[2:8], 16) % 10000 + len(name)
     return project.add(
-        "web",
+        name,
         {
             "settings.yaml": settings.replace("{port}", str(port)),
             "Dockerfile": DOCKERFILE.format(busybox=busybox),
@@ -152,6 +153,42 @@ def test_a_host_waives_what_is_its_own_alone(web: Project) -> None:
     file.write_text(f'{before}[tool.kharness.waive]\nKH116 = {{ reason = "journald" }}\n')
     result = web.pytest("--ready", "containers", "-k", "KH116")
     assert "1 waived" in result.output
+
+
+def test_settings_that_change_under_way_are_not_judged(web: Project) -> None:
+    directory = web.path / "containers" / web.name("web")
+    hook = """\
+        from pathlib import Path
+
+        def pytest_runtest_logstart(nodeid):
+            if "KH104" in nodeid:
+                file = Path(__file__).with_name("settings.yaml")
+                file.write_text(file.read_text() + "    KH105: {reason: for a moment}\\n")
+    """
+    (directory / "conftest.py").write_text(dedent(hook))
+    result = web.pytest("--ready", f"containers/{web.name('web')}", "-k", "KH104 or KH105")
+    assert result.outcomes()["failed"] == 2, result.output
+    assert "settings or tests changed after the session began" in result.output
+
+
+def test_a_session_about_something_else_does_not_care_for_settings(web: Project) -> None:
+    (web.path / "containers" / web.name("web") / "settings.yaml").write_text("imagee: x\n")
+    (web.path / "tests").mkdir()
+    (web.path / "tests" / "test_other.py").write_text("def test_it():\n    pass\n")
+    result = web.pytest(".")
+    assert result.outcomes()["passed"] == 1, result.output
+    assert "imagee" not in result.output
+
+
+def test_directories_outside_the_root_are_told_apart(web: Project, busybox: str, tmp_path: Path) -> None:
+    names = [write(web, busybox, name=short).name for short in ("db", "web")]
+    (tmp_path / "root").mkdir()
+    root = ("--rootdir", str(tmp_path / "root"), "-c", str(web.path / "pytest.ini"))
+    environ = {"KTOOLS_D_SRC_DIR": str(web.path / "containers")}
+    arguments = (*root, *(f"containers/{name}" for name in names), "--ready", "-n", "2", "-k", "KH110")
+    result = web.pytest(*arguments, environ=environ)
+    assert result.status == 0, result.output
+    assert result.outcomes()["passed"] == 2
 
 
 def test_production_that_nobody_starts_is_looked_for_only_where_it_is_named(web: Project) -> None:

@@ -45,6 +45,7 @@ FOREIGN = "is a Compose key that kharness does not support"
         ("policy: {profile: lax}", "policy.profile: should be one of strict, baseline, none, not 'lax'"),
         ("policy: {waive: {KH103: {}}}", "policy.waive.KH103.reason: is required"),
         ("policy: {waive: {KH103: {reason: ''}}}", "policy.waive.KH103.reason: should not be empty"),
+        ("policy: {waive: {KH103: {reason: ' '}}}", "policy.waive.KH103.reason: should not be empty"),
         ("policy: {waive: {KH103: soon}}", "policy.waive.KH103: should be a mapping, not 'soon'"),
         ("policy: {waive: {root: {reason: x}}}",
          "policy.waive.root: should be a check's identifier such as KH110, not 'root'"),
