@@ -25,7 +25,7 @@ def run() -> None:
     from kharness.errors import KharnessError, SettingsError, UsageError  # noqa: PLC0415
 
     try:
-        cli()
+        cli(prog_name="kharness")
     except (UsageError, SettingsError) as error:
         click.echo(f"kharness: {error}", err=True)
         sys.exit(MISUSED)

@@ -9,21 +9,13 @@ from pathlib import Path
 
 import click
 
+from kharness.cli.project import project_of
 from kharness.ops.harness import Harness, open_harness
 from kharness.ops.recover import recover
 from kharness.report.released import Line
 from kharness.settings.catalog import ContainerDir
 
 COLOURS = {"good": "green", "bad": "red", "doubtful": "yellow"}
-
-
-def project_of(directory: Path) -> Path | None:
-    """Return the nearest folder above whose `pyproject.toml` has a `[tool.kharness]` table."""
-    for folder in (directory, *directory.parents):
-        path = folder / "pyproject.toml"
-        if path.is_file() and b"[tool.kharness" in path.read_bytes():
-            return folder
-    return None
 
 
 def open_here() -> Harness:

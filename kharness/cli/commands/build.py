@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from kharness.cli.names import complete_names
 from kharness.cli.opening import open_here, select
 from kharness.ops.build import build
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_names)
 @click.option("--rebuild", is_flag=True, help="Build even if nothing changed, and renew what is pulled.")
 def command(name: str, *, rebuild: bool) -> None:
     """Build the image of NAME as :latest, unless nothing changed.

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from kharness.cli.names import complete_names
 from kharness.cli.opening import open_here, open_to_act, show
 from kharness.errors import UsageError
 from kharness.ops.cowscan import accept_volumes, chosen, scan
@@ -19,7 +20,7 @@ MOST = 25
 
 
 @click.command()
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=complete_names)
 @click.option("--all", "everything", is_flag=True, help="Show every change, not only the first of each container.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: everything, as one JSON object.")
 @click.option("--snapshot", is_flag=True, help="Save the evidence, before anything else.")

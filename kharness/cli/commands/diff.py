@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from kharness.cli.names import complete_names
 from kharness.cli.opening import open_here, select, show
 from kharness.ops.imagediff import compare
 from kharness.plan.facts import short_id
@@ -14,7 +15,7 @@ MOST = 25
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_names)
 @click.option("--all", "everything", is_flag=True, help="Show every difference, not only the first of each kind.")
 def command(name: str, *, everything: bool) -> None:
     """Show how :latest of NAME differs from what is :live.

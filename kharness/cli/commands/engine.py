@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from kharness.cli.opening import project_of, tell
+from kharness.cli.opening import tell
+from kharness.cli.project import project_of
 from kharness.engine.connect import connect
 from kharness.engine.start import install_command, install_engine
 from kharness.errors import EngineUnavailableError

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from kharness.cli.names import complete_names
 from kharness.cli.opening import open_here, select, show
 from kharness.host.state import HardeningRecord
 from kharness.ops.hardening import ImageHardening, hardening_of
@@ -16,7 +17,7 @@ from kharness.report.hardening import hardening_lines, hardening_value
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_names)
 @click.option("--live", is_flag=True, help="Of the image that is :live, not of :latest.")
 @click.option("--all", "everything", is_flag=True, help="Every name, not only the first of each step.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: everything, times in seconds since the epoch.")

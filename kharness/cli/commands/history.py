@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from kharness.cli.names import complete_names
 from kharness.cli.opening import open_here, select
 from kharness.host.state import Release
 from kharness.plan.facts import short_id
@@ -18,7 +19,7 @@ OF_ONE = ("when", "what", "image", "before", "tests", "commit", "who")
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_names)
 @click.option("--limit", default=20, show_default=True, help="How many entries, the newest first.")
 def command(name: str | None, *, limit: int) -> None:
     """Show what was promoted, launched, undone, by whom and when.

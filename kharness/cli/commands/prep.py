@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from kharness.cli.names import complete_names
 from kharness.cli.opening import open_here, select, show
 from kharness.errors import KharnessError, UsageError
 from kharness.ops.harness import Harness
@@ -16,7 +17,7 @@ from kharness.settings.catalog import ContainerDir
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="NAME...")
+@click.argument("names", nargs=-1, metavar="NAME...", shell_complete=complete_names)
 @click.option("--all", "everything", is_flag=True, help="Every container directory.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option("--fix", is_flag=True, help="Change owners and modes that differ, too.")

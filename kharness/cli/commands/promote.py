@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from kharness.cli.names import complete_names
 from kharness.cli.opening import open_to_act, select
 from kharness.errors import RefusedError, UsageError
 from kharness.host.commit import commit_of
@@ -14,7 +15,7 @@ from kharness.plan.operation import Evidence
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_names)
 @click.option("--untested", is_flag=True, help="Promote an image that passed no session. It is recorded as such.")
 def command(name: str, *, untested: bool) -> None:
     """Let :live of NAME be what :latest is, if a session passed.

@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from kharness.cli.names import complete_names
 from kharness.cli.opening import open_to_act, select, show
 from kharness.errors import UsageError
 from kharness.ops.rollback import Restoration, choose_data, roll_back
@@ -15,7 +16,7 @@ from kharness.report.released import released_lines
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_names)
 @click.option("--to", metavar="ID", help="The beginning of an image's id, or a tag release-...; default: the last one.")
 @click.option("--data", is_flag=True, help="Put back the data, too, as that image left them.")
 @click.option("--yes", is_flag=True, help="With --data: do not ask before later writes are discarded.")

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 import click
 
+from kharness.cli.names import complete_names
 from kharness.cli.opening import open_here, open_to_act, select
 from kharness.errors import UsageError
 from kharness.ops.harness import Harness
@@ -22,7 +23,7 @@ PRODUCTION = "production"
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_names)
 @click.option("--dry-run", is_flag=True, help="Print the equivalent docker command and launch nothing.")
 @click.option(
     "--mode",

@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 
 import click
 
-from kharness.cli.opening import project_of, tell
+from kharness.cli.opening import tell
+from kharness.cli.project import project_of
 from kharness.host.systemd import DIRECTORY, install_units, problems_of, remove_units, systemctl
 from kharness.plan.units import ENABLED, units
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from kharness.cli.names import complete_names
 from kharness.cli.opening import open_here, select
 from kharness.errors import UsageError
 from kharness.ops.harness import Harness
@@ -23,7 +24,7 @@ WIDE = 10_000
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_names)
 @click.option("--json", "as_json", is_flag=True, help="For programs: sizes in bytes, times in seconds since the epoch.")
 @click.option("--accept-root", is_flag=True, help="Only take the volume root as it is now for the right one.")
 def command(name: str | None, *, as_json: bool, accept_root: bool) -> None:

@@ -8,6 +8,7 @@ import time
 
 import click
 
+from kharness.cli.names import complete_names
 from kharness.cli.opening import open_here, show, tell
 from kharness.errors import UsageError
 from kharness.host.pages import Page, serving
@@ -33,7 +34,7 @@ def _seconds(_context: click.Context, _option: click.Parameter, value: str) -> f
 
 
 @click.command()
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=complete_names)
 @click.option("--every", callback=_seconds, default="5m", show_default=True, help="The time between two scans.")
 @click.option("--listen", default="127.0.0.1:9321", show_default=True, help="Where /healthz and /metrics are.")
 @click.option("--acknowledge", "seen", is_flag=True, help="Only end the alarm, of NAMES or of all.")
