@@ -113,6 +113,9 @@ class Engine(Protocol):
     def stop(self, container: str, *, timeout: float | None = None) -> None:
         """Stop it, by force after `timeout` seconds. A stopped one is no error."""
 
+    def restart(self, container: str) -> None:
+        """Stop it as `stop` does, if it runs, and start it; raises as `start` does. The engine does both by itself."""
+
     def kill(self, container: str, *, signal: str = "KILL") -> None:
         """Send a signal to its first process."""
 

@@ -73,6 +73,13 @@ class Containers:
         except RefusedError as error:
             raise container_error(error, container) from error
 
+    def restart(self, container: str) -> None:
+        """Stop and start a container in one request, whose end may take longer than its grace period."""
+        try:
+            self._post(container, "restart", timeout=None)
+        except RefusedError as error:
+            raise start_error(error, container) from error
+
     def kill(self, container: str, *, signal: str = "KILL") -> None:
         """Send a signal."""
         self._do(container, "kill", params={"signal": signal})

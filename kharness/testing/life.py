@@ -48,8 +48,18 @@ class FakeLife(Recorder):
     def start(self, container: str) -> None:
         """See `Engine`."""
         box = self._box(container)
+        if not box.running:
+            self._start(box)
+
+    @recorded
+    def restart(self, container: str) -> None:
+        """See `Engine`."""
+        box = self._box(container)
         if box.running:
-            return
+            box.end(143 if box.spec.init else 137)
+        self._start(box)
+
+    def _start(self, box: FakeContainer) -> None:
         labels = box.image.labels
         if START in labels:
             box.error, box.exit_code = labels[START], 127

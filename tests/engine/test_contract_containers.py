@@ -36,6 +36,7 @@ def test_a_container_that_is_not_there_is_none(bench: Bench) -> None:
     [
         lambda engine, name: engine.start(name),
         lambda engine, name: engine.stop(name),
+        lambda engine, name: engine.restart(name),
         lambda engine, name: engine.kill(name),
         lambda engine, name: engine.rename(name, f"{name}-2"),
         lambda engine, name: engine.set_restart(name, "no"),
@@ -52,6 +53,7 @@ def test_a_container_that_is_not_there_is_none(bench: Bench) -> None:
     ids=[
         "start",
         "stop",
+        "restart",
         "kill",
         "rename",
         "set_restart",
@@ -123,6 +125,17 @@ def test_a_life(bench: Bench) -> None:
         ("running", True),
         ("exited", False),
     ]
+
+
+def test_a_restart_is_another_start_of_the_same_container(bench: Bench) -> None:
+    container = bench.create(replace(bench.spec(), init=True))
+    starts = []
+    for _ in range(2):
+        bench.engine.restart(container)
+        facts = bench.facts(container)
+        assert (facts.id, facts.running, facts.restart_count) == (container, True, 0)
+        starts.append(facts.started_at)
+    assert starts[0] < starts[1]
 
 
 def test_what_only_a_running_container_can_do(bench: Bench) -> None:
