@@ -5,6 +5,9 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 ALIASES = {
+    "0": ("down",),
+    "01": ("restart",),
+    "1": ("up",),
     "11": ("up-all",),
     "b": ("build",),
     "clean": ("prune",),

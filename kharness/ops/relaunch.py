@@ -16,8 +16,8 @@ from kharness.ops.release import LOCK_TIMEOUT, keyed, operation_of, remember_lin
 from kharness.ops.secrets import sweep_secrets
 from kharness.ops.subject import production_subject
 from kharness.ops.targets.engine import EngineTarget
-from kharness.plan.facts import ContainerFacts
-from kharness.plan.launch import plan_production_launch
+from kharness.plan.facts import ContainerFacts, ImageFacts
+from kharness.plan.launch import LaunchPlan, Subject, plan_production_launch
 from kharness.plan.operation import Evidence, Kind
 from kharness.plan.secrets import redact
 from kharness.settings.catalog import ContainerDir
@@ -33,14 +33,8 @@ def relaunch(harness: Harness, directory: ContainerDir) -> ContainerFacts:
     with lock(harness.locks, f"release-{name}", timeout=LOCK_TIMEOUT):
         # What is live is asked only now: until here another release may have been undone.
         settle(harness, name)
-        live = harness.engine.image(harness.tags(name).live)
-        if live is None:
-            advice = f"'pytest {directory.path} --ready --promote' promotes an image"
-            raise UsageError(f"{name}: nothing is live yet; {advice}")
-        subject = production_subject(harness, directory, harness.settings(directory), live)
-        plan = keyed(plan_production_launch(subject, volume_root=harness.volume_root))
-        if refused := refusals_of_data(harness, subject, plan):
-            raise RefusedError("\n".join(f"{name}: {reason}" for reason in refused))
+        subject, plan = _planned(harness, directory)
+        live = subject.image
         operation = operation_of(harness, Kind.RELAUNCH, name, live.id, Evidence(session="", tests=0))
         prepare_launch(harness, subject)
         swapped = swap(harness, target, plan, of=name)
@@ -63,3 +57,27 @@ def relaunch(harness: Harness, directory: ContainerDir) -> ContainerFacts:
     if found is None:
         raise LaunchError(f"{plan.spec.name}: the new container vanished")
     return found
+
+
+def check_launch(harness: Harness, directory: ContainerDir) -> str:
+    """Return the id of the image that `relaunch` would launch now; raises where it would refuse from the start."""
+    subject, plan = _planned(harness, directory)
+    EngineTarget(harness).current(plan.spec.name, of=directory.name)
+    return subject.image.id
+
+
+def live_image(harness: Harness, directory: ContainerDir) -> ImageFacts:
+    """Return the image that is live; `UsageError` says what to do where none is."""
+    found = harness.engine.image(harness.tags(directory.name).live)
+    if found is None:
+        advice = f"'pytest {directory.path} --ready --promote' promotes an image"
+        raise UsageError(f"{directory.name}: nothing is live yet; {advice}")
+    return found
+
+
+def _planned(harness: Harness, directory: ContainerDir) -> tuple[Subject, LaunchPlan]:
+    subject = production_subject(harness, directory, harness.settings(directory), live_image(harness, directory))
+    plan = keyed(plan_production_launch(subject, volume_root=harness.volume_root))
+    if refused := refusals_of_data(harness, subject, plan):
+        raise RefusedError("\n".join(f"{directory.name}: {reason}" for reason in refused))
+    return subject, plan

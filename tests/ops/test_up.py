@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from kharness.errors import UsageError
 from kharness.ops.up import Up, up_all
+from kharness.ops.up import up as up_one
 from tests.ops.world import World
 
 FLEET = {"db": 1, "web": 2, "cache": 2, "dns": 3}
@@ -63,3 +65,17 @@ def test_what_fails_is_told_and_keeps_nothing_else_from_starting(world: World) -
     assert "no disk" in found["db"].reason
     assert "nothing is live yet" in found["cache"].reason
     assert world.engine.running == {"web", "dns"}
+
+
+def test_one_is_launched_unless_it_runs_and_a_dry_run_launches_nothing(world: World) -> None:
+    harness, db = world.harness(), world.directory("db")
+    live = world.tagged("ktools/db:live")
+    would = up_one(harness, db, dry_run=True)
+    assert (would.state, would.image) == ("started", live)
+    assert not world.engine.boxes
+    assert up_one(harness, db) == would
+    world.engine.put_image("ktools/db:live", labels={"version": "2"})
+    again = up_one(harness, db)
+    assert (again.state, again.image, again.live) == ("running", live, world.tagged("ktools/db:live"))
+    with pytest.raises(UsageError, match="nothing is live yet"):
+        up_one(harness, world.directory("tool"), dry_run=True)
