@@ -12,6 +12,11 @@ ALIASES = {
     "b": ("build",),
     "clean": ("prune",),
     "cow": ("cowscan",),
+    "lA": ("ps", "--all"),
+    "list-all": ("ps", "--all"),
+    "list-up": ("ps",),
+    "ls": ("ps",),
+    "qa": ("check-all-up",),
 }
 NEAREST = 3
 """How many names an unknown one is answered with."""

@@ -69,13 +69,17 @@ def effective_health(said: Healthcheck | None, image: ImageFacts) -> HealthFacts
     )
 
 
+def probe_argv(health: HealthFacts) -> tuple[str, ...]:
+    """Return the command of a health check that is not switched off."""
+    return health.test[1:] if health.test[0] == "CMD" else ("/bin/sh", "-c", health.test[1])
+
+
 def plan_readiness(settings: Settings, image: ImageFacts) -> ReadyCheck:
     """Choose the check that says most."""
     exits = settings.restart is not None and settings.restart.policy == "no"
     health = effective_health(settings.healthcheck, image)
     if health is not None:
-        argv = health.test[1:] if health.test[0] == "CMD" else ("/bin/sh", "-c", health.test[1])
-        return ByHealth(argv, health.timeout or DEFAULT_PROBE_TIMEOUT, may_exit=exits)
+        return ByHealth(probe_argv(health), health.timeout or DEFAULT_PROBE_TIMEOUT, may_exit=exits)
     ports = exposed_ports(settings, image, protocol="tcp")
     if ports and not exits:
         return ByPorts(ports)

@@ -7,10 +7,20 @@ from datetime import UTC, datetime
 from kharness.plan.sizes import size_text
 from kharness.plan.snapshots import Writes
 
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
 
 def time_text(at: float) -> str:
     """Return seconds since the epoch as this host's date and time."""
     return datetime.fromtimestamp(at, tz=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def lasting_text(seconds: float) -> str:
+    """Return how long something lasts in its greatest unit, rounded down: `45 s`, `3 min`, `7 h`, `12 days`."""
+    for unit, size in (("days", DAY), ("h", HOUR), ("min", MINUTE)):
+        if seconds >= (2 * size if unit == "days" else size):
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds // 1:.0f} s"
 
 
 def writes_text(writes: Writes | None) -> str:

@@ -119,6 +119,7 @@ class FakeContainer:
             restart_count=self.restart_count,
             restart_policy=self.restart,
             health=self._health(),
+            health_check=self.health_check,
             labels={**self.image.labels, **self.spec.labels},
             addresses=dict(self.addresses),
             published=self.ports,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kharness.plan.snapshots import Writes
-from kharness.report.amounts import time_text, writes_text
+from kharness.report.amounts import lasting_text, time_text, writes_text
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,20 @@ from kharness.report.amounts import time_text, writes_text
 )
 def test_what_was_written_is_one_line(writes: Writes | None, said: str) -> None:
     assert writes_text(writes) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.9, "0 s"),
+        (59.9, "59 s"),
+        (60, "1 min"),
+        (3599, "59 min"),
+        (3600, "1 h"),
+        (172_799, "47 h"),
+        (172_800, "2 days"),
+        (1e8, "1157 days"),
+    ],
+)
+def test_what_lasts_is_told_in_its_greatest_unit(seconds: float, said: str) -> None:
+    assert lasting_text(seconds) == said

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterable
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from kharness.cli.names import complete_names
 from kharness.cli.opening import open_here, select
+from kharness.cli.table import print_table
 from kharness.errors import UsageError
 from kharness.ops.harness import Harness
 from kharness.ops.volumelist import volumes_of
 from kharness.ops.volumeroot import accept_volume_root, check_volume_root
 from kharness.plan.volumelist import DirectoryVolumes
 from kharness.report.volumelist import SNAPSHOTS, VOLUMES, snapshot_row, volume_notes, volume_row, volumes_value
-
-WIDE = 10_000
 
 
 @click.command()
@@ -63,18 +57,7 @@ def _show(found: DirectoryVolumes) -> None:
         click.echo(f"{found.name}: no volumes")
         return
     click.echo(f"{found.name}:")
-    _print(VOLUMES, map(volume_row, found.volumes))
-    _print(SNAPSHOTS, map(snapshot_row, found.snapshots))
+    print_table(VOLUMES, map(volume_row, found.volumes))
+    print_table(SNAPSHOTS, map(snapshot_row, found.snapshots))
     for note in volume_notes(found):
         click.echo(note)
-
-
-def _print(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*map(escape, row))
-    if table.row_count:
-        # Where nobody looks at it nothing is broken into lines.
-        Console(width=None if sys.stdout.isatty() else WIDE, highlight=False).print(table)

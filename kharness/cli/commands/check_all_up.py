@@ -1,0 +1,34 @@
+"""`kharness check-all-up`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from kharness.cli.opening import open_here
+from kharness.ops.checkup import check_all_up
+
+
+@click.command()
+def command() -> None:
+    """Look whether all that starts with this host is up.
+
+    Each container with an `autostart` must run, be healthy, and run what is live. Exit status: 0 'all ok', 1 something
+    is not, or its settings cannot be read.
+
+    \b
+    Examples:
+      kharness check-all-up
+      kharness check-all-up || mail -s 'containers' root </dev/null
+    """
+    harness = open_here()
+    fleet, broken = harness.fleet()
+    wrong = [(found.name, reason) for found in check_all_up(harness, fleet) for reason in found.reasons]
+    for name, reason in wrong:
+        click.secho(f"{name}: {reason}", fg="red")
+    for error in broken:
+        click.secho(str(error), fg="red")
+    if not wrong and not broken:
+        click.secho("all ok", fg="green")
+    sys.exit(1 if wrong or broken else 0)

@@ -1,0 +1,55 @@
+"""`kharness ps`."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import click
+
+from kharness.cli.opening import open_here
+from kharness.cli.table import print_table
+from kharness.ops.harness import Harness
+from kharness.ops.ps import production
+from kharness.plan.listed import Listed
+from kharness.report.ps import ALL_COLUMNS, COLUMNS, listed_row, listed_value, wave_text
+
+
+@click.command()
+@click.option("--all", "-a", "everything", is_flag=True, help="Container directories without a container, too.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: everything, times in seconds.")
+def command(*, everything: bool, as_json: bool) -> None:
+    """List production's containers, stopped ones too.
+
+    Directories that another one shadows, or whose settings cannot be read, are named on standard error, and change no
+    exit status.
+
+    \b
+    Examples:
+      kharness ps
+      kharness ps --all --json
+    """
+    harness = open_here()
+    fleet, broken = harness.fleet()
+    found = production(harness, fleet, everything=everything)
+    now = time.time()
+    if as_json:
+        click.echo(json.dumps([listed_value(each, now=now) for each in found], indent=2))
+    elif everything:
+        print_table(ALL_COLUMNS, ((*listed_row(each, now=now), wave_text(each)) for each in found))
+    else:
+        print_table(COLUMNS, (listed_row(each, now=now) for each in found))
+    if not found and not as_json:
+        click.echo("nothing of production is here", err=True)
+    _notes(harness, found)
+    for error in broken:
+        click.echo(str(error), err=True)
+
+
+def _notes(harness: Harness, found: tuple[Listed, ...]) -> None:
+    for each in found:
+        if not each.known:
+            click.echo(f"{each.name}: no source path has its container directory", err=True)
+    for shadowed in harness.catalog.shadowed:
+        first = harness.catalog.get(shadowed.name)
+        click.echo(f"{shadowed.path}: is shadowed by {first.path if first else shadowed.name}", err=True)

@@ -1,0 +1,75 @@
+"""What there is of production: its containers, the directories without one, and their images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from kharness.ops.harness import Harness
+from kharness.ops.present import precedence
+from kharness.plan import labels
+from kharness.plan.facts import ContainerFacts, ImageFacts
+from kharness.plan.listed import Listed, ListedImage
+from kharness.plan.tags import LATEST, LIVE, PREV
+from kharness.settings.catalog import ContainerDir
+from kharness.settings.model import Settings
+
+Tagged = tuple[str, ImageFacts]
+
+FIRST = (LATEST, LIVE, PREV)
+"""The tags that come before those of releases."""
+
+
+def production(harness: Harness, fleet: Mapping[str, Settings], *, everything: bool = False) -> tuple[Listed, ...]:
+    """Return all production containers, sorted by name; with `everything` the directories without one, too.
+
+    `fleet` are the settings that could be read. One whose directory is gone is among them. Raises `EngineError`.
+    """
+    found: dict[str, list[ContainerFacts]] = {}
+    for each in harness.engine.containers(labels={labels.ROLE: labels.ROLE_PRODUCTION}):
+        facts = harness.engine.container(each.id)
+        if facts is not None:
+            found.setdefault(facts.labels.get(labels.NAME, facts.name), []).append(facts)
+    names = {directory.name for directory in harness.catalog.directories} if everything else set()
+    rows = [
+        _listed(harness, name, facts, fleet)
+        for name, containers in found.items()
+        for facts in sorted(containers, key=precedence)
+    ]
+    rows += [_listed(harness, name, None, fleet) for name in names - found.keys()]
+    return tuple(sorted(rows, key=lambda row: row.name))
+
+
+def images(harness: Harness, directories: Iterable[ContainerDir]) -> tuple[ListedImage, ...]:
+    """Return the images of directories: `:latest`, `:live`, `:prev`, then those of releases, the newest first."""
+    used = {each.image_id for each in harness.engine.containers(labels={labels.ROLE: labels.ROLE_PRODUCTION})}
+    tagged = [(tag, image) for image in harness.engine.images() for tag in image.tags]
+    return tuple(
+        ListedImage(
+            name=directory.name,
+            tag=ref.rpartition(":")[2],
+            image=image.id,
+            created=image.created,
+            size=image.size,
+            used=image.id in used,
+        )
+        for directory in directories
+        for ref, image in _ordered(tagged, of=f"{harness.host.repository}/{directory.name}:")
+    )
+
+
+def _listed(harness: Harness, name: str, facts: ContainerFacts | None, fleet: Mapping[str, Settings]) -> Listed:
+    live = harness.engine.image(harness.tags(name).live)
+    autostart = fleet[name].autostart if name in fleet else None
+    return Listed(
+        name=name,
+        facts=facts,
+        live=live.id if live else None,
+        known=harness.catalog.get(name) is not None,
+        wave=autostart.wave if autostart else None,
+    )
+
+
+def _ordered(tagged: Iterable[Tagged], *, of: str) -> Iterator[Tagged]:
+    own = {ref.removeprefix(of): (ref, each) for ref, each in tagged if ref.startswith(of)}
+    yield from (own.pop(tag) for tag in FIRST if tag in own)
+    yield from (own[tag] for tag in sorted(own, reverse=True))

@@ -1,0 +1,34 @@
+"""A line of a list of production: a container directory and what runs of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kharness.plan.facts import ContainerFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A directory by its `name`, and a production container of it, or None where it has none.
+
+    `live` is the id of the image that is live. `known` says that the source paths have such a directory, `wave` the one
+    in which it starts with the host.
+    """
+
+    name: str
+    facts: ContainerFacts | None
+    live: str | None
+    known: bool = True
+    wave: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedImage:
+    """An image of a directory under one of its tags; `used` says that production has a container of it."""
+
+    name: str
+    tag: str
+    image: str
+    created: str
+    size: int
+    used: bool
