@@ -17,6 +17,7 @@ from kharness.plan.facts import (
     EngineFacts,
     ExecResult,
     ImageFacts,
+    LogLine,
     NetworkFacts,
     PathFacts,
     ProcessFacts,
@@ -151,6 +152,15 @@ class Engine(Protocol):
 
     def logs(self, container: str, *, tail: int | None = None) -> str:
         """Return its output, stdout and stderr in order of arrival, undecodable bytes replaced."""
+
+    def log_lines(
+        self, container: str, *, tail: int | None = None, after: str = "", follow: bool = False
+    ) -> Iterator[LogLine]:
+        """Yield the lines of its output as they arrive; only those `after` the time of another one, where one is given.
+
+        With `follow` also what it writes from now on, until it ends. `EngineError` where its log driver keeps nothing
+        that can be read.
+        """
 
     def diff(self, container: str) -> tuple[Change, ...]:
         """Return what differs from its image, in the engine's order."""

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from kharness.engine import answers, frames
+from kharness.engine import answers, frames, loglines
 from kharness.engine.again import create_request
 from kharness.engine.convert import create_body, endpoint_body, label_filters, restart_body
 from kharness.engine.refusals import RefusedError, SilentError, container_error, shortened, start_error
 from kharness.engine.wire import READ_TIMEOUT, Wire
 from kharness.errors import EngineError, ImageMissingError
-from kharness.plan.facts import Change, ContainerFacts, ProcessFacts
+from kharness.plan.facts import Change, ContainerFacts, LogLine, ProcessFacts
 from kharness.plan.runspec import RunSpec
+
+_UNREADABLE = ("does not support reading", "cannot read logs")
 
 
 class Containers:
@@ -128,10 +130,32 @@ class Containers:
         try:
             content = self._wire.read("GET", f"/containers/{quote(container)}/logs", params=params)
         except RefusedError as error:
-            if error.says("does not support reading", "cannot read logs"):
+            if error.says(*_UNREADABLE):
                 return ""
             raise container_error(error, container) from error
         return frames.merged(content).decode("utf-8", "replace")
+
+    def log_lines(
+        self, container: str, *, tail: int | None = None, after: str = "", follow: bool = False
+    ) -> Iterator[LogLine]:
+        """Read the logs line by line, as they arrive."""
+        params: dict[str, str | int | bool | None] = {
+            "stdout": True,
+            "stderr": True,
+            "timestamps": True,
+            "follow": follow,
+            "tail": "all" if tail is None else str(tail),
+            "since": loglines.since(after) if after else None,
+        }
+        path = f"/containers/{quote(container)}/logs"
+        try:
+            with self._wire.open("GET", path, params=params, timeout=None if follow else READ_TIMEOUT) as answer:
+                yield from loglines.lines(frames.pieces(answer.chunks()))
+        except RefusedError as error:
+            if error.says(*_UNREADABLE):
+                text = "its log driver keeps nothing that can be read"
+                raise EngineError(f"container {shortened(container)}: {text}") from error
+            raise container_error(error, container) from error
 
     def diff(self, container: str) -> tuple[Change, ...]:
         """List what differs from the image."""

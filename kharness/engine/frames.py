@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+RAW = 0
 STDOUT = 1
 STDERR = 2
 
@@ -25,6 +26,32 @@ def merged(content: bytes) -> bytes:
     """Return the output of both streams in order of arrival."""
     frames = list(_frames(content))
     return b"".join(payload for _, payload in frames) if _is_framed(content, frames) else content
+
+
+def pieces(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Return the frames of a stream, each with its stream, as they arrive; what is not framed is chunks of `RAW`."""
+    chunks, rest = iter(chunks), b""
+    while len(rest) < _HEADER.size and (chunk := next(chunks, b"")):
+        rest += chunk
+    if not _is_framed(rest, list(_frames(rest))):
+        yield from ((RAW, chunk) for chunk in (rest, *chunks) if chunk)
+        return
+    while rest:
+        place = 0
+        for stream, payload in _whole(rest):
+            yield stream, payload
+            place += _HEADER.size + len(payload)
+        chunk = next(chunks, b"")
+        rest = rest[place:] + chunk if chunk else b""
+
+
+def _whole(content: bytes) -> Iterator[tuple[int, bytes]]:
+    place = 0
+    for stream, payload in _frames(content):
+        place += _HEADER.size + int.from_bytes(content[place + 4 : place + 8])
+        if place > len(content):
+            return
+        yield stream, payload
 
 
 def _frames(content: bytes) -> Iterator[tuple[int, bytes]]:

@@ -222,6 +222,18 @@ class PathFacts:
     link: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """A line of a container's output, without its end; `at` is the engine's time of it, in UTC, to be compared as text.
+
+    `error` says that it was written to stderr, which is not known of a container with a terminal.
+    """
+
+    at: str
+    text: str
+    error: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class ExecResult:
     """What a command in a container answered."""

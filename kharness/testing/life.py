@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 
 from kharness.errors import ConflictError, ContainerMissingError, EngineError, LaunchError
-from kharness.plan.facts import Change, ContainerFacts, ExecResult, NetworkFacts, PathFacts, ProcessFacts
+from kharness.plan.facts import Change, ContainerFacts, ExecResult, LogLine, NetworkFacts, PathFacts, ProcessFacts
 from kharness.plan.runspec import Attachment
 from kharness.testing.container import EXIT, HEALTH, LOGS, START, FakeContainer, published
 from kharness.testing.images import archive_of
@@ -163,6 +163,21 @@ class FakeLife(Recorder):
         """See `Engine`."""
         lines = [line for text in self._box(container).logs for line in text.splitlines()]
         return "".join(f"{line}\n" for line in (lines if tail is None else lines[len(lines) - tail :]))
+
+    @recorded
+    def log_lines(
+        self,
+        container: str,
+        *,
+        tail: int | None = None,
+        after: str = "",
+        follow: bool = False,  # noqa: ARG002 - what it says later is not waited for
+    ) -> Iterator[LogLine]:
+        """See `Engine`; a line each nanosecond, and no error among them."""
+        lines = [line for text in self._box(container).logs for line in text.splitlines()]
+        found = [LogLine(at=f"2026-01-01T00:00:00.{number:09}Z", text=line) for number, line in enumerate(lines)]
+        newer = [line for line in found if line.at > after]
+        return iter(newer if tail is None else newer[len(newer) - min(tail, len(newer)) :])
 
     @recorded
     def diff(self, container: str) -> tuple[Change, ...]:

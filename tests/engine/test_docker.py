@@ -117,12 +117,28 @@ def test_a_terminals_log_is_text_as_it_is(engine: Engine, spec: RunSpec) -> None
     with running(engine, replace(spec, command=("echo", "hi"), tty=True)) as container:
         engine.wait(container, timeout=10)
         assert engine.logs(container) == "hi\r\n"
+        assert [line.text for line in engine.log_lines(container)] == ["hi"]
+
+
+def test_lines_are_told_as_they_arrive_with_their_streams_and_times(engine: Engine, spec: RunSpec) -> None:
+    script = "head -c 40000 /dev/zero | tr '\\0' x; echo; echo two >&2; sleep 0.4; echo three; sleep 60"
+    with running(engine, replace(spec, command=("sh", "-c", script), init=True)) as container:
+        follow = engine.log_lines(container, follow=True)
+        found = [next(follow) for _ in range(3)]
+        assert {(line.text, line.error) for line in found[:2]} == {("x" * 40_000, False), ("two", True)}
+        assert (found[2].text, found[2].at > found[1].at) == ("three", True)
+        assert list(engine.log_lines(container, after=found[1].at)) == found[2:]
+        assert list(engine.log_lines(container, tail=1)) == found[2:]
+        threading.Timer(0.1, engine.kill, (container,)).start()
+        assert list(follow) == []
 
 
 def test_a_container_without_a_log_has_an_empty_one(engine: Engine, spec: RunSpec) -> None:
     with running(engine, replace(spec, command=("echo", "hi"), log_driver="none")) as container:
         engine.wait(container, timeout=10)
         assert engine.logs(container) == ""
+        with pytest.raises(EngineError, match="its log driver keeps nothing that can be read"):
+            next(engine.log_lines(container))
 
 
 def test_links_are_followed_inside_the_container(engine: Engine, spec: RunSpec) -> None:
