@@ -21,6 +21,13 @@ def docker_line(spec: RunSpec, *, hide: frozenset[str] = frozenset(), multiline:
     return "\n".join((line, *_connects(spec)))
 
 
+def docker_words(spec: RunSpec) -> tuple[str, ...]:
+    """Return the words of a `docker run` that stays in the foreground, without `docker`; only its first network."""
+    rest = spec.entrypoint[1:] if spec.entrypoint else ()
+    options = (word for option in _options(spec, frozenset()) for word in option)
+    return ("run", *options, spec.image, *rest, *(spec.command or ()))
+
+
 def _options(spec: RunSpec, hide: frozenset[str]) -> Iterator[tuple[str, ...]]:
     yield ("--name", spec.name)
     yield from _identity(spec)
