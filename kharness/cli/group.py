@@ -60,7 +60,8 @@ def cli(context: click.Context) -> None:
 
     The gate itself is pytest: 'pytest containers/NAME --ready --launch'. Beside a command stand its short forms.
 
-    Exit status: 0 done, 1 it failed or was refused, 2 it was asked for wrongly.
+    Exit status: 0 done, 1 it failed or was refused, 2 it was asked for wrongly; exec, enter, shell and attach end with
+    the status of what they ran.
     """
     if os.environ.get("NO_COLOR"):
         context.color = False

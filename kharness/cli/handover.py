@@ -1,0 +1,79 @@
+"""Hand a person's terminal over to the docker client, which this process becomes.
+
+It knows best about raw terminals, window sizes and signals; its exit status, that of what was run, is then ours.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from typing import NoReturn
+
+from kharness.errors import HostError
+from kharness.ops.harness import Harness
+
+PROGRAM = "docker"
+INTERRUPTED = 130
+"""What shells call an end by ctrl-c."""
+MISSING = (
+    "the docker client is not installed, and a terminal in a container needs it: "
+    "'apt-get install -y docker-cli', or docker.io where there is no such package"
+)
+
+
+def hand_over(harness: Harness, words: tuple[str, ...]) -> NoReturn:
+    """Become `docker WORDS`, on the harness's engine; `HostError` where there is no docker client."""
+    program = _program()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Python ignores it, and what is ignored stays so.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        os.execv(program, [PROGRAM, *engine_words(harness), *words])  # noqa: S606 - as found, and without a shell
+    except OSError as error:
+        raise HostError(f"{program}: cannot be run: {error.strerror}") from error
+
+
+def lend(harness: Harness, words: tuple[str, ...]) -> int:
+    """Let `docker WORDS` have the terminal until it ends, or until ctrl-c, which ends it and nothing else.
+
+    Returns its status, `INTERRUPTED` after ctrl-c. A client that is attached to a container without a terminal waits,
+    after ctrl-c, for the container's end.
+    """
+    command = [_program(), *engine_words(harness), *words]
+    try:
+        with subprocess.Popen(command) as client:  # noqa: S603 - as found, and without a shell
+            try:
+                return client.wait()
+            except KeyboardInterrupt:
+                client.kill()
+                return INTERRUPTED
+    except OSError as error:
+        raise HostError(f"{command[0]}: cannot be run: {error.strerror}") from error
+
+
+def _program() -> str:
+    found = shutil.which(PROGRAM)
+    if found is None:
+        raise HostError(MISSING)
+    return found
+
+
+def engine_words(harness: Harness) -> tuple[str, ...]:
+    """Return the options that lead the client to the same engine; none where it finds that by itself."""
+    endpoint = harness.engine.facts().endpoint
+    address = endpoint if endpoint.startswith("unix://") else harness.host.engine
+    return ("--host", address) if address else ()
+
+
+def terminal_words() -> tuple[str, ...]:
+    """Return the options for standard input, and for a terminal where a person is at both of its ends."""
+    return ("--interactive", "--tty") if is_terminal() else ("--interactive",)
+
+
+def is_terminal() -> bool:
+    """Whether a person is at both ends of this process."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
