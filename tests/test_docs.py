@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kharness.cli.aliases import ALIASES
 from kharness.engine.api import Engine
 from kharness.plan.drift import Drifted, Scanned, judge
 from kharness.plan.expect import declared
@@ -87,7 +88,7 @@ def test_the_page_about_drift_shows_what_is_printed() -> None:
     [
         "README.md",
         "CONTRIBUTING.md",
-        *(f"docs/{page}.md" for page in ("expectations", "library", "performance", "reliability", "uid-mapping")),
+        *(f"docs/{page}.md" for page in ("commands", "expectations")),
         *(f"docs/{page}.md" for page in ("drift", "library", "performance", "reliability", "uid-mapping")),
     ],
 )
@@ -105,3 +106,15 @@ def test_every_command_of_the_readme_exists() -> None:
     commands = set(re.findall(r"\bkharness (\w+)(?= \w+ --|`|\s\s)", text))
     assert {"run", "history", "doctor"} <= commands
     assert all((ROOT / "kharness" / "cli" / "commands" / f"{command}.py").exists() for command in commands)
+
+
+def test_the_page_of_commands_names_commands_that_are_there_and_every_short_form() -> None:
+    rows = re.findall(r"^\| `(.*?)` \| (.*?) \|", (ROOT / "docs/commands.md").read_text(encoding="utf-8"), re.MULTILINE)
+    said: dict[str, tuple[str, ...]] = {}
+    for command, short in rows:
+        words = tuple(
+            word for word in command.partition("`")[0].split() if not re.match(r"\[|[A-Z]+(\.|\b(?<!HUP)$)", word)
+        )
+        assert (ROOT / "kharness" / "cli" / "commands" / f"{words[0].replace('-', '_')}.py").exists(), command
+        said |= {alias.split()[0]: words for alias in re.findall(r"`(.+?)`", short)}
+    assert said == ALIASES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from click.testing import CliRunner
 from kharness.cli.aliases import ALIASES, nearest
 from kharness.cli.group import Commands, cli
 
+DOCS = Path(__file__).parents[2] / "docs" / "commands.md"
 PROGRAM = Path(sys.executable).with_name("kharness")
 
 
@@ -75,10 +77,8 @@ def test_a_shell_completes_commands_and_containers_without_an_engine(
         (directory / "settings.yaml").write_text("[broken")
     environ = {**os.environ, "KTOOLS_D_SRC_DIR": "containers", "DOCKER_HOST": "unix:///nowhere"}
     environ["PATH"] = f"{PROGRAM.parent}:{environ['PATH']}"
-    # As docs/commands.md says, for a `d` that is an alias.
-    script = f"""
-        eval "$(_KHARNESS_COMPLETE=bash_source kharness)"
-        _d() {{ _kharness_completion kharness; }}
+    (setup,) = re.findall(r"```bash\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    script = f"""{setup}
         COMP_WORDS=({line}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
         {"_d" if line.startswith("d ") else "_kharness_completion kharness"}
         printf '%s\\n' "${{COMPREPLY[@]}}"
