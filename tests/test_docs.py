@@ -21,6 +21,8 @@ from tests.projects import Project
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = {kind: re.compile(rf"^```{kind}\n(.*?)^```$", re.DOTALL | re.MULTILINE) for kind in ("", "yaml")}
+PLACES = {"NAME", "NAME...", "[NAME]", "CMD...", "SIGNAL"}
+"""What stands for something else in a command's line."""
 BLOCK = re.compile(r"```python\n# (\S+)\n(.*?)```", re.DOTALL)
 
 
@@ -112,9 +114,7 @@ def test_the_page_of_commands_names_commands_that_are_there_and_every_short_form
     rows = re.findall(r"^\| `(.*?)` \| (.*?) \|", (ROOT / "docs/commands.md").read_text(encoding="utf-8"), re.MULTILINE)
     said: dict[str, tuple[str, ...]] = {}
     for command, short in rows:
-        words = tuple(
-            word for word in command.partition("`")[0].split() if not re.match(r"\[|[A-Z]+(\.|\b(?<!HUP)$)", word)
-        )
+        words = tuple(word for word in command.partition("`")[0].split() if word not in PLACES)
         assert (ROOT / "kharness" / "cli" / "commands" / f"{words[0].replace('-', '_')}.py").exists(), command
         said |= {alias.split()[0]: words for alias in re.findall(r"`(.+?)`", short)}
     assert said == ALIASES
