@@ -31,7 +31,7 @@ WEB = """\
     image: {image}
     entrypoint: [sh, -c]
     command:
-      - "trap 'echo reloaded' HUP; httpd -p 8080; echo web is up; echo oops >&2; while :; do sleep 0.1; done"
+      - "trap 'echo reloaded' HUP; httpd -p 8080; echo web is up; sleep 0.3; echo oops >&2; while :; do sleep 0.1; done"
     ports: [8080]
     autostart: 1
     init: true
