@@ -16,8 +16,9 @@ from kharness.errors import HostError
 from kharness.ops.harness import Harness
 
 PROGRAM = "docker"
-INTERRUPTED = 130
-"""What shells call an end by ctrl-c."""
+BY_SIGNAL = 128
+"""What shells add to the number of a signal that ended something."""
+INTERRUPTED = BY_SIGNAL + signal.SIGINT
 MISSING = (
     "the docker client is not installed, and a terminal in a container needs it: "
     "'apt-get install -y docker-cli', or docker.io where there is no such package"
@@ -38,21 +39,26 @@ def hand_over(harness: Harness, words: tuple[str, ...]) -> NoReturn:
 
 
 def lend(harness: Harness, words: tuple[str, ...]) -> int:
-    """Let `docker WORDS` have the terminal until it ends, or until ctrl-c, which ends it and nothing else.
+    """Let `docker WORDS` have the terminal until it ends, or until ctrl-c or SIGTERM, which end it and nothing else.
 
-    Returns its status, `INTERRUPTED` after ctrl-c. A client that is attached to a container without a terminal waits,
-    after ctrl-c, for the container's end.
+    Returns its status, or what shells call an end by such a signal. A client that is attached to a container without a
+    terminal waits, by itself, for the container's end.
     """
     command = [_program(), *engine_words(harness), *words]
+    ended: list[int] = []
     try:
         with subprocess.Popen(command) as client:  # noqa: S603 - as found, and without a shell
-            try:
-                return client.wait()
-            except KeyboardInterrupt:
+
+            def end(number: int, _frame: object) -> None:
+                ended.append(number)
                 client.kill()
-                return INTERRUPTED
+
+            for each in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(each, end)
+            status = client.wait()
     except OSError as error:
         raise HostError(f"{command[0]}: cannot be run: {error.strerror}") from error
+    return BY_SIGNAL + ended[0] if ended else status
 
 
 def _program() -> str:

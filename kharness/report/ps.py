@@ -14,7 +14,7 @@ from kharness.report.amounts import lasting_text, time_text
 
 COLUMNS = ("name", "state", "health", "up", "image", "ports")
 ALL_COLUMNS = (*COLUMNS, "wave")
-IMAGES = ("name", "tag", "image", "made", "size", "")
+IMAGES = ("name", "tag", "image", "made", "size", "production")
 ANYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - what the engine calls it
 
 
@@ -27,7 +27,7 @@ def listed_row(listed: Listed, *, now: float) -> tuple[str, ...]:
     seconds = seconds_up(facts, now=now)
     up = "" if seconds is None else lasting_text(seconds)
     image = f"{short_id(facts.image_id)}{'' if facts.image_id == listed.live else ' (not live)'}"
-    return name, state_text(facts), facts.health or "", up, image, ports_text(facts.published)
+    return name, state_text(facts), _health(facts), up, image, ports_text(facts.published)
 
 
 def wave_text(listed: Listed) -> str:
@@ -45,7 +45,7 @@ def life_text(facts: ContainerFacts, *, now: float) -> str:
     """Return one line about a container: `runs, healthy, for 3 h`."""
     seconds = seconds_up(facts, now=now)
     lasting = f"for {lasting_text(seconds)}" if seconds is not None else ""
-    return ", ".join(filter(None, (state_text(facts), facts.health, lasting)))
+    return ", ".join(filter(None, (state_text(facts), _health(facts), lasting)))
 
 
 def listed_value(listed: Listed, *, now: float) -> dict[str, Any]:
@@ -91,6 +91,11 @@ def address_rows(listed: Iterable[Listed]) -> Iterator[tuple[str, ...]]:
     for each in listed:
         for network, address in sorted(each.facts.addresses.items() if each.facts else ()):
             yield each.name, network, address
+
+
+def _health(facts: ContainerFacts) -> str:
+    # The engine goes on to call unhealthy what has ended.
+    return (facts.health or "") if facts.running else ""
 
 
 def _host(port: PublishedPort) -> str:

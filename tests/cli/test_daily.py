@@ -289,6 +289,9 @@ def test_what_has_no_terminal_is_watched_and_ctrl_c_ends_nothing_but_that(fleet:
         terminal.until("reloaded", again=lambda: fleet.said("hup", name))
         terminal.type("\x03")
         assert terminal.end() == 130
+    # The docker client would go on, and hold the pipe.
+    ended = fleet.project.run("timeout", "1.5", sys.executable, "-m", "kharness", "attach", name, timeout=20)
+    assert (ended.status, "takes no input" in ended.output) == (124, True)
     assert fleet.facts("web").started_at == before.started_at
 
 

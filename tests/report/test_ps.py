@@ -32,7 +32,7 @@ def port(host_ip: str, host_port: int, text: str) -> PublishedPort:
     ("found", "expected"),
     [
         (listed(facts(health="healthy")), ("web", "runs", "healthy", "2 h", "aa", "")),
-        (listed(facts(state="exited", exit_code=3)), ("web", "exited with 3", "", "", "aa", "")),
+        (listed(facts(state="exited", exit_code=3, health="unhealthy")), ("web", "exited with 3", "", "", "aa", "")),
         (listed(facts(name="web.old"), live="sha256:bb"), ("web (web.old)", "runs", "", "2 h", "aa (not live)", "")),
         (listed(None), ("web", "no container", "", "", "aa is live", "")),
         (listed(None, live=None), ("web", "no container", "", "", "", "")),
@@ -74,7 +74,7 @@ def test_programs_get_whole_ids_and_numbers() -> None:
 
 def test_one_line_about_a_container() -> None:
     assert life_text(facts(health="healthy"), now=NOW) == "runs, healthy, for 2 h"
-    assert life_text(facts(state="exited"), now=NOW) == "exited with 0"
+    assert life_text(facts(state="exited", health="unhealthy"), now=NOW) == "exited with 0"
 
 
 def test_a_row_of_the_table_of_images() -> None:
