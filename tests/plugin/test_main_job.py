@@ -30,12 +30,19 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[
     try:
         yield project
     finally:
-        for container in engine.containers(labels={labels.ROLE: None}):
-            if container.name.startswith(PRODUCTION):
-                engine.remove(container.id, force=True)
-        for name in reversed(NAMES):
-            for tag in ("latest", "live", "prev"):
-                engine.untag(f"{REPOSITORY}/{name}:{tag}")
+        _forget(engine)
+
+
+def _forget(engine: Engine) -> None:
+    for container in engine.containers(labels={labels.ROLE: None}):
+        if container.name.startswith(PRODUCTION):
+            engine.remove(container.id, force=True)
+    tags = [tag for image in engine.images() for tag in image.tags]
+    # What is built on another first; and the tags that keep releases, too.
+    for name in reversed(NAMES):
+        for tag in tags:
+            if tag.startswith(f"{REPOSITORY}/{name}:"):
+                engine.untag(tag)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -64,6 +71,8 @@ def _free_port() -> int:
 @pytest.mark.timeout(900)
 def test_from_nothing_to_production_and_back_to_the_tests_of_what_runs(fleet: Project, engine: Engine) -> None:
     """One test, because each step stands on the one before, and the images take a minute to build."""
+    # A try before this one may have ended in the middle.
+    _forget(engine)
     assert engine.image(f"{REPOSITORY}/kcore-baseline:live") is None
 
     ready = fleet.pytest("containers/filewatchdock", "--ready", timeout=600)
