@@ -24,13 +24,8 @@ def make_helper(harness: Harness, stack: ExitStack, image: ImageFacts, what: str
         command=("none",),
         working_dir=directory,
         networks=(Attachment(network="none"),),
-        labels={**_silenced(image), labels.ROLE: labels.ROLE_TEST, **harness.owner.labels()},
+        labels={**labels.silenced(image.labels), labels.ROLE: labels.ROLE_TEST, **harness.owner.labels()},
     )
     container = harness.engine.create(spec)
     stack.callback(partial(harness.engine.remove, container, force=True))
     return container
-
-
-def _silenced(image: ImageFacts) -> dict[str, str]:
-    # Whoever watches the engine for labels must not take it for a service.
-    return {key: "" for key in image.labels if not key.startswith(labels.PREFIX)}

@@ -58,14 +58,13 @@ def command_output(harness: Harness, subject: Subject, argv: tuple[str, ...]) ->
 def _spec(
     harness: Harness, subject: Subject, *, command: tuple[str, ...], entrypoint: tuple[str, ...] | None = None
 ) -> RunSpec:
-    silenced = {key: "" for key in subject.image.labels if not key.startswith(labels.PREFIX)}
     return RunSpec(
         name=f"kharness-prepare-{secrets.token_hex(4)}",
         image=subject.image.id,
         entrypoint=entrypoint,
         command=command,
         labels={
-            **silenced,
+            **labels.silenced(subject.image.labels),
             labels.ROLE: labels.ROLE_TEST,
             labels.NAME: subject.name,
             **harness.owner.labels(),

@@ -126,7 +126,7 @@ def plan_test_launch(subject: Subject, *, mode: Mode, place: TestPlace, volume_r
         for index, volume in enumerate(settings.volumes)
     )
     # No reverse proxy and no updater may adopt a test instance because of labels baked into its image.
-    silenced = {key: "" for key in subject.image.labels if not key.startswith(("org.opencontainers.", labels.PREFIX))}
+    silenced = labels.silenced(subject.image.labels, but=("org.opencontainers.",))
     ports = exposed_ports(subject.settings, subject.image)
     secrets = instance_copies(subject.secrets, scratch=place.scratch.directory)
     spec = replace(

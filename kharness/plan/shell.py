@@ -23,7 +23,6 @@ def plan_shell(
     ends.
     """
     spec = plan.spec
-    silenced = {key: "" for key in subject.image.labels if not key.startswith(labels.PREFIX)}
     real = {volume.mount.target for volume in plan.volumes}
     return replace(
         spec,
@@ -32,7 +31,7 @@ def plan_shell(
         command=shell[1:],
         entrypoint=shell[:1],
         user=user or spec.user,
-        labels={**silenced, labels.ROLE: ROLE_SHELL, labels.NAME: subject.name},
+        labels={**labels.silenced(subject.image.labels), labels.ROLE: ROLE_SHELL, labels.NAME: subject.name},
         mounts=tuple(
             mount
             for mount in spec.mounts
