@@ -55,8 +55,7 @@ def _reasons(harness: Harness, name: str, settings: Settings) -> Iterator[str]:
 
 
 def _is_done(found: ContainerFacts, settings: Settings) -> bool:
-    said = settings.restart is not None and settings.restart.policy == "no"
-    return said and (found.state, found.exit_code) == ("exited", 0)
+    return settings.may_end and (found.state, found.exit_code) == ("exited", 0)
 
 
 def _probed(harness: Harness, found: ContainerFacts) -> Iterator[str]:

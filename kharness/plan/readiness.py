@@ -76,7 +76,7 @@ def probe_argv(health: HealthFacts) -> tuple[str, ...]:
 
 def plan_readiness(settings: Settings, image: ImageFacts) -> ReadyCheck:
     """Choose the check that says most."""
-    exits = settings.restart is not None and settings.restart.policy == "no"
+    exits = settings.may_end
     health = effective_health(settings.healthcheck, image)
     if health is not None:
         return ByHealth(probe_argv(health), health.timeout or DEFAULT_PROBE_TIMEOUT, may_exit=exits)

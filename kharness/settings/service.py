@@ -149,3 +149,8 @@ class ServiceKeys(Section):
     """Labels of the production container; a test instance has none of them."""
     logging: Logging | None = None
     """Where its output goes."""
+
+    @property
+    def may_end(self) -> bool:
+        """Whether it is a job that ends by itself: `restart: no`, said aloud. Without a word it is a service."""
+        return self.restart is not None and self.restart.policy == "no"

@@ -95,9 +95,8 @@ def checks_of(profile: Profile) -> tuple[Check[Any], ...]:
 
 def checks_for(settings: Settings, *, default: Profile | None) -> tuple[Check[Any], ...]:
     """Return the checks that a container is held to: of one that may end by itself nothing is asked that runs."""
-    ends = settings.restart is not None and settings.restart.policy == "no"
     checks = checks_of(profile_of(settings, default=default))
-    return tuple(check for check in checks if not (ends and check.part is Running))
+    return tuple(check for check in checks if not (settings.may_end and check.part is Running))
 
 
 def unknown_waivers(policy: Policy) -> tuple[str, ...]:
