@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from math import inf
 from pathlib import Path
 
 from kharness.engine.api import BuildRequest
@@ -20,6 +20,7 @@ from kharness.ops.secrets import refuse_secrets_in_image
 from kharness.plan import labels
 from kharness.plan.facts import ImageFacts
 from kharness.plan.order import ROOT_ARG, base_images, local_base, rewrite_bases, wants_root
+from kharness.plan.times import moment
 from kharness.settings.build import Build
 from kharness.settings.catalog import ContainerDir
 from kharness.settings.model import Settings
@@ -274,8 +275,9 @@ def _unchanged(harness: Harness, name: str, said: Build | None, digest: str) -> 
 
 
 def _age(image: ImageFacts) -> float:
-    created = datetime.fromisoformat(image.created[:19] + "+00:00")
-    return time.time() - created.timestamp()
+    created = moment(image.created)
+    # What does not say when it was made is older than anything may be.
+    return inf if created is None else time.time() - created.timestamp()
 
 
 def _pull(harness: Harness, directory: ContainerDir, ref: str, *, pull: bool) -> Built:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -31,6 +30,7 @@ from kharness.plan.modes import Mode
 from kharness.plan.order import ROOT_ARG, base_images, local_base
 from kharness.plan.processes import program
 from kharness.plan.readiness import exposed_ports
+from kharness.plan.times import moment
 from kharness.settings.catalog import ContainerDir
 from kharness.settings.model import Settings
 
@@ -39,7 +39,6 @@ EPHEMERAL = 32768
 """The first port that the kernel hands out to who asks others (ip_local_port_range, ip(7))."""
 EARLIEST = 1990
 """Images that are built to be the same at every build say that they were made before there were images."""
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
 @dataclass(kw_only=True)
@@ -119,12 +118,7 @@ class Evidence:
 
     @cached_property
     def _age(self) -> Age:
-        match = _TIME.fullmatch(self.image.created)
-        try:
-            created = datetime.fromisoformat(match[1] + match[2].replace("Z", "+00:00")) if match else None
-        except ValueError:
-            # Some say a year that no calendar has.
-            created = None
+        created = moment(self.image.created)
         return Age(created=created if created and created.year > EARLIEST else None, now=self.now)
 
     @cached_property

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 
 from kharness.plan.facts import ContainerFacts
+from kharness.plan.times import moment
 
 KILLED = 137
 """What an exit by SIGKILL counts as."""
@@ -50,8 +50,5 @@ def seconds_up(facts: ContainerFacts, *, now: float) -> float | None:
     """
     if not facts.running:
         return None
-    try:
-        started = datetime.fromisoformat(facts.started_at)
-    except ValueError:
-        return None
-    return max(0.0, now - started.timestamp()) if started.tzinfo else None
+    started = moment(facts.started_at)
+    return None if started is None else max(0.0, now - started.timestamp())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 from typing import Any
 
 from kharness.plan.facts import ContainerFacts, PublishedPort, short_id
 from kharness.plan.life import seconds_up, state_text
 from kharness.plan.listed import Listed, ListedImage
 from kharness.plan.sizes import size_text
+from kharness.plan.times import moment
 from kharness.report.amounts import lasting_text, time_text
 
 COLUMNS = ("name", "state", "health", "up", "image", "ports")
@@ -81,8 +81,8 @@ def container_value(facts: ContainerFacts, *, now: float) -> dict[str, Any]:
 
 def image_row(listed: ListedImage) -> tuple[str, ...]:
     """Return a row of the table of images."""
-    made = _moment(listed.created)
-    when = "" if made is None else time_text(made)
+    made = moment(listed.created)
+    when = "" if made is None else time_text(made.timestamp())
     return listed.name, listed.tag, short_id(listed.image), when, size_text(listed.size), "runs" if listed.used else ""
 
 
@@ -102,10 +102,3 @@ def _host(port: PublishedPort) -> str:
     if port.host_ip in ANYWHERE:
         return ""
     return f"[{port.host_ip}]:" if ":" in port.host_ip else f"{port.host_ip}:"
-
-
-def _moment(text: str) -> float | None:
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        return None
