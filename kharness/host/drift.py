@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 from kharness.errors import HostError
 from kharness.host.content import same
 from kharness.host.upperdir import TRUSTED, Old, Pair, attribute, hold, walk_upper
-from kharness.plan.drift import Drifted, Kind, type_of
+from kharness.plan.drift import Drifted, Kind, drifted, mode_text, owner_text, type_of
 from kharness.plan.layers import Layers
 from kharness.plan.untouched import shown
 
@@ -75,25 +75,26 @@ def _read(upper: int, below: list[int], prefix: str) -> Iterator[Drifted]:
 def _compared(path: str, pair: Pair, new: os.stat_result, old: Old, prefix: str) -> Drifted | None:
     was = old.found
     if stat.S_IFMT(new.st_mode) != stat.S_IFMT(was.st_mode):
-        return _entry(path, "changed", new, what=f"{type_of(was.st_mode)} -> {type_of(new.st_mode)}")
+        return _entry(path, "changed", new, what=[f"{type_of(was.st_mode)} -> {type_of(new.st_mode)}"])
     now, before = _attributes(pair.at, pair.name, prefix), _attributes(old.at, pair.name, prefix)
     unlike = sorted(name for name in now.keys() | before.keys() if now.get(name) != before.get(name))
     what: list[str] = []
     kind: Kind | None = None
     if new.st_mode != was.st_mode:
-        what.append(f"mode {stat.S_IMODE(was.st_mode):o} -> {stat.S_IMODE(new.st_mode):o}")
+        what.append(mode_text(was.st_mode, new.st_mode))
     if unlike:
         what.append(f"attributes {', '.join(map(shown, unlike))}")
     if what:
         kind = "mode"
-    if (new.st_uid, new.st_gid) != (was.st_uid, was.st_gid):
-        what.append(f"owner {was.st_uid}:{was.st_gid} -> {new.st_uid}:{new.st_gid}")
+    owners = (was.st_uid, was.st_gid), (new.st_uid, new.st_gid)
+    if owners[0] != owners[1]:
+        what.append(owner_text(*owners))
         kind = kind or "owner"
     if not stat.S_ISDIR(new.st_mode) and _is_written(pair, new, old):
         kind = "changed"
     if kind is None:
         return None
-    return _entry(path, kind, new, capabilities=_CAPABILITY in now, what=", ".join(what))
+    return _entry(path, kind, new, capabilities=_CAPABILITY in now, what=what)
 
 
 def _is_written(pair: Pair, new: os.stat_result, old: Old) -> bool:
@@ -133,15 +134,10 @@ def _place(at: int, name: str) -> str:
     return f"/proc/self/fd/{at}/{name}"
 
 
-def _entry(path: str, kind: Kind, found: os.stat_result, *, capabilities: bool = False, what: str = "") -> Drifted:
-    return Drifted(
-        path=path,
-        kind=kind,
-        type=type_of(found.st_mode),
-        mode=stat.S_IMODE(found.st_mode),
-        uid=found.st_uid,
-        gid=found.st_gid,
-        size=found.st_size if stat.S_ISREG(found.st_mode) else None,
-        capabilities=capabilities,
-        what=what,
+def _entry(
+    path: str, kind: Kind, found: os.stat_result, *, capabilities: bool = False, what: Iterable[str] = ()
+) -> Drifted:
+    owner = found.st_uid, found.st_gid
+    return drifted(
+        path, kind, mode=found.st_mode, owner=owner, size=found.st_size, capabilities=capabilities, what=what
     )

@@ -92,6 +92,41 @@ class Done:
     good: bool = True
 
 
+def drifted(
+    path: str,
+    kind: Kind,
+    *,
+    mode: int,
+    owner: tuple[int, int] | None,
+    size: int,
+    capabilities: bool = False,
+    what: Iterable[str] = (),
+) -> Drifted:
+    """Return an entry; `mode` is st_mode, with the type in it, `owner` uid and gid, None where nobody knows."""
+    uid, gid = owner or (None, None)
+    return Drifted(
+        path=path,
+        kind=kind,
+        type=type_of(mode),
+        mode=stat.S_IMODE(mode),
+        uid=uid,
+        gid=gid,
+        size=size if stat.S_ISREG(mode) else None,
+        capabilities=capabilities,
+        what=", ".join(what),
+    )
+
+
+def mode_text(before: int, now: int) -> str:
+    """Say how permissions changed; both as in st_mode."""
+    return f"mode {stat.S_IMODE(before):o} -> {stat.S_IMODE(now):o}"
+
+
+def owner_text(before: tuple[int, int], now: tuple[int, int]) -> str:
+    """Say how uid and gid changed."""
+    return f"owner {before[0]}:{before[1]} -> {now[0]}:{now[1]}"
+
+
 def judge(found: Iterable[Drifted], expected: Sequence[Expected], *, today: date) -> Verdict:
     """Take away what is expected on this day. What has a limit and cannot be compared with it stays."""
     valid = [each for each in expected if not _is_over(each, today)]

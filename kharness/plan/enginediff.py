@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from kharness.plan.drift import Drifted, Kind, type_of
+from kharness.plan.drift import Drifted, Kind, drifted, type_of
 from kharness.plan.facts import Change, PathFacts
 
 _KINDS: dict[str, Kind] = {"added": "added", "changed": "changed", "removed": "removed"}
@@ -84,11 +84,4 @@ def _replaced(path: str, now: Place, before: Place, seen: set[str]) -> Iterator[
 
 
 def _entry(path: str, kind: Kind, found: PathFacts, *, what: str = "") -> Drifted:
-    return Drifted(
-        path=path,
-        kind=kind,
-        type=type_of(found.mode),
-        mode=stat.S_IMODE(found.mode),
-        size=found.size if stat.S_ISREG(found.mode) else None,
-        what=what,
-    )
+    return drifted(path, kind, mode=found.mode, owner=None, size=found.size, what=[what] if what else ())

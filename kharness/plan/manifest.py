@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass
 
-from kharness.plan.drift import Drifted, Kind, type_of
+from kharness.plan.drift import Drifted, Kind, drifted, mode_text, owner_text, type_of
 from kharness.plan.untouched import RECORD, TOP, Fingerprint, records
 
 FORMAT = 1
@@ -48,7 +48,7 @@ def drifted_since(before: Manifest, after: Manifest) -> Iterator[Drifted]:
         elif new is not None and old is None:
             yield _drifted(path, "added", new)
         elif new is not None and old is not None and new != old:
-            yield _drifted(path, *_change(old, new))
+            yield _change(path, old, new)
 
 
 def to_json(manifests: Mapping[str, Manifest]) -> str:
@@ -74,28 +74,20 @@ def _entry(record: bytes, digest: bytes) -> Entry:
     return Entry(mode=mode, uid=uid, gid=gid, size=0 if stat.S_ISDIR(mode) else size, digest=digest.hex())
 
 
-def _change(old: Entry, new: Entry) -> tuple[Kind, Entry, str]:
+def _change(path: str, old: Entry, new: Entry) -> Drifted:
     if stat.S_IFMT(old.mode) != stat.S_IFMT(new.mode):
-        return "changed", new, f"{type_of(old.mode)} -> {type_of(new.mode)}"
+        return _drifted(path, "changed", new, [f"{type_of(old.mode)} -> {type_of(new.mode)}"])
     what = []
     kind: Kind = "changed"
     if old.mode != new.mode:
-        what.append(f"mode {stat.S_IMODE(old.mode):o} -> {stat.S_IMODE(new.mode):o}")
-    if (old.uid, old.gid) != (new.uid, new.gid):
-        what.append(f"owner {old.uid}:{old.gid} -> {new.uid}:{new.gid}")
+        what.append(mode_text(old.mode, new.mode))
+    owners = (old.uid, old.gid), (new.uid, new.gid)
+    if owners[0] != owners[1]:
+        what.append(owner_text(*owners))
     if (old.size, old.digest) == (new.size, new.digest):
         kind = "mode" if old.mode != new.mode else "owner"
-    return kind, new, ", ".join(what)
+    return _drifted(path, kind, new, what)
 
 
-def _drifted(path: str, kind: Kind, entry: Entry, what: str = "") -> Drifted:
-    return Drifted(
-        path=path,
-        kind=kind,
-        type=type_of(entry.mode),
-        mode=stat.S_IMODE(entry.mode),
-        uid=entry.uid,
-        gid=entry.gid,
-        size=entry.size if stat.S_ISREG(entry.mode) else None,
-        what=what,
-    )
+def _drifted(path: str, kind: Kind, entry: Entry, what: Iterable[str] = ()) -> Drifted:
+    return drifted(path, kind, mode=entry.mode, owner=(entry.uid, entry.gid), size=entry.size, what=what)
