@@ -1,117 +1,27 @@
-"""What is in an image, and in a layer: read once for each of them, and kept in the state directory."""
+"""What is in an image: its layers are read once, and what was seen is kept in the state directory."""
 
 from __future__ import annotations
 
-import json
-import os
-import time
-from contextlib import suppress
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
-
 from kharness.errors import UnseenError
 from kharness.host.layers import read_layers
+from kharness.host.scans import Scans
 from kharness.ops.harness import Harness
-from kharness.plan.evidence.content import Content, Entry, Layer, Secret, content_of
-
-VERSION = 2
-"""Grows with whatever is looked for: what an older version saw is not what a newer one would."""
-UNUSED = 30 * 86_400.0
-"""Seconds after which what was not asked for any more is forgotten."""
+from kharness.plan.evidence.content import Content, content_of
 
 
 def image_content(harness: Harness, image: str) -> Content:
     """Return what is in the image of that id; `UnseenError` where it cannot be read, `EngineError`."""
-    scans = _Scans(_directory(harness))
+    scans = scans_of(harness)
     digest = image.removeprefix("sha256:")
     content = scans.content(digest)
     if content is None:
         content = content_of(read_layers(harness.engine.save_image(image), known=scans))
         if not content.files:
             raise UnseenError(f"the image {image} has no file")
-        scans.write(f"image-{digest}", asdict(content))
+        scans.keep_content(digest, content)
     return content
 
 
-def forget_scans(harness: Harness) -> None:
-    """Remove what nobody has asked for in a month."""
-    directory = _directory(harness)
-    for file in directory.iterdir() if directory.is_dir() else ():
-        with suppress(FileNotFoundError):
-            if time.time() - file.stat().st_mtime > UNUSED:
-                file.unlink()
-
-
-def _directory(harness: Harness) -> Path:
-    return harness.state_dir / "scans"
-
-
-@dataclass(frozen=True)
-class _Scans:
-    """What was seen, a file each; its time is when it was last asked for."""
-
-    directory: Path
-
-    def content(self, digest: str) -> Content | None:
-        said = self._read(f"image-{digest}")
-        with suppress(TypeError, KeyError, ValueError):
-            content = None if said is None else _content(said)
-            return content if content and content.files else None
-        return None
-
-    def layer(self, digest: str) -> Layer | None:
-        said = self._read(f"layer-{digest}")
-        with suppress(TypeError, KeyError, ValueError):
-            return None if said is None else _layer(said)
-        return None
-
-    def keep(self, digest: str, layer: Layer) -> None:
-        self.write(f"layer-{digest}", asdict(layer))
-
-    def write(self, name: str, said: dict[str, Any]) -> None:
-        # Whoever may not write there reads the image again the next time.
-        file = self.directory / f"{name}.json"
-        new = self.directory / f".{name}-{os.getpid()}"
-        with suppress(OSError):
-            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # As ASCII: a path that is not UTF-8 has half a character in it.
-            new.write_text(json.dumps({"version": VERSION, "said": said}), encoding="ascii")
-            new.replace(file)
-
-    def _read(self, name: str) -> Any:
-        # Whatever is wrong with what was kept, the image itself is there to be read.
-        file = self.directory / f"{name}.json"
-        with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
-            kept = json.loads(file.read_text(encoding="ascii"))
-            if kept["version"] == VERSION:
-                with suppress(OSError):
-                    os.utime(file)
-                return kept["said"]
-        return None
-
-
-def _content(said: Any) -> Content:
-    return Content(
-        files=int(said["files"]),
-        set_uid=tuple(said["set_uid"]),
-        world_writable=tuple(said["world_writable"]),
-        managers=tuple(said["managers"]),
-        secrets=_secrets(said["secrets"]),
-        lost=_secrets(said["lost"]),
-        passwd=said["passwd"],
-    )
-
-
-def _layer(said: Any) -> Layer:
-    return Layer(
-        entries=tuple(Entry(each["path"], each["mode"], capable=each["capable"]) for each in said["entries"]),
-        removed=tuple(said["removed"]),
-        emptied=tuple(said["emptied"]),
-        secrets=_secrets(said["secrets"]),
-        passwd=said["passwd"],
-    )
-
-
-def _secrets(said: Any) -> tuple[Secret, ...]:
-    return tuple(Secret(each["kind"], each["path"]) for each in said)
+def scans_of(harness: Harness) -> Scans:
+    """Return what is kept of images."""
+    return Scans(harness.state_dir / "scans")

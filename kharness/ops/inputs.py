@@ -11,15 +11,15 @@ from pathlib import Path
 
 from kharness.errors import HostError, KharnessError
 from kharness.host.entries import LEFTOVERS
+from kharness.host.scans import VERSION
 from kharness.host.state import Verdict
 from kharness.ops.build import Built, plan_recipe
 from kharness.ops.harness import Harness
-from kharness.ops.imagescan import VERSION
 from kharness.ops.secrets import fingerprint, instance_secrets
 from kharness.ops.subject import needed_subjects, read_env_files
 from kharness.plan.facts import short_id
 from kharness.plan.modes import Mode
-from kharness.plan.policy.catalog import checks_of, profile_of
+from kharness.plan.policy.catalog import checks_for
 from kharness.settings.catalog import ContainerDir
 from kharness.settings.model import Settings
 from kharness.settings.overlay import for_test
@@ -111,9 +111,8 @@ def _inputs(harness: Harness, directory: ContainerDir, settings: Settings, *, im
     needs = [(need.name, need.image.id) for need in needed_subjects(harness, settings)]
     env = sorted(read_env_files(directory, for_test(settings).env_file).items())
     secrets = [(secret, secret.value) for secret in instance_secrets(directory, settings)]
-    profile = profile_of(settings, default=harness.host.policy)
     # What passed when less was asked of it has not passed what is asked now.
-    asked = (profile, VERSION, [check.id for check in checks_of(profile)])
+    asked = (VERSION, [check.id for check in checks_for(settings, default=harness.host.policy)])
     told = repr((needs, env, secrets, asked)).encode(errors="surrogateescape")
     # Production's own may lie beside the tests, and count as one of their files.
     hides = env or secrets or settings.env_file or settings.secrets

@@ -10,7 +10,7 @@ from kharness.errors import ConflictError, KharnessError
 from kharness.host.locks import lock
 from kharness.ops.hardening import forget_hardening
 from kharness.ops.harness import Harness
-from kharness.ops.imagescan import forget_scans
+from kharness.ops.imagescan import scans_of
 from kharness.ops.recover import settle
 from kharness.ops.secrets import sweep_secrets, with_copies
 from kharness.ops.snapshots import prune_data
@@ -55,7 +55,7 @@ def prune(harness: Harness, *, keep: int | None = None, dry_run: bool = False) -
         if forgotten := forget_hardening(harness):
             harness.report("", f"forgot what hardening did to images that are gone ({forgotten})")
         _sweep_secrets(harness)
-        forget_scans(harness)
+        scans_of(harness).forget()
 
 
 def _releases(harness: Harness, name: str, *, keep: int, dry_run: bool) -> Iterator[Pruned]:
