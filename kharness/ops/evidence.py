@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any, TypeVar, cast
 
-from kharness.errors import UnseenError
+from kharness.errors import KharnessError, UnseenError
 from kharness.ops.build import read_dockerfile
 from kharness.ops.cowscan import drift_of
 from kharness.ops.harness import Harness
@@ -45,8 +44,8 @@ EARLIEST = 1990
 class Evidence:
     """Evidence about one container directory: `container` is the instance of the session, production's in production.
 
-    Each part is looked for when it is first asked for, and then kept. Raises `UnseenError` for what cannot be seen, and
-    what else the engine and the host raise.
+    Each part is looked for when it is first asked for, and then kept, as well as why it cannot be seen: `UnseenError`,
+    and what else the engine and the host raise.
     """
 
     harness: Harness
@@ -56,23 +55,35 @@ class Evidence:
     container: str
     mode: Mode
     now: datetime
+    _kept: dict[type[Any], object] = field(default_factory=dict)
 
     def part(self, kind: type[Part]) -> Part:
         """Return the part of a kind."""
-        sources: Mapping[type[Any], Callable[[], Any]] = {
-            Launch: lambda: self._launch,
-            Content: lambda: self._content,
-            ImageStory: lambda: self._story,
-            Origin: lambda: self._origin,
-            Age: lambda: self._age,
-            Running: lambda: self._running,
-            Standing: lambda: self._standing,
-            Drift: lambda: self._drift,
+        if kind not in self._kept:
+            try:
+                self._kept[kind] = self._sources[kind]()
+            except KharnessError as error:
+                # Several checks ask for it, and to read an image in vain takes as long as to read it.
+                self._kept[kind] = error
+        found = self._kept[kind]
+        if isinstance(found, KharnessError):
+            raise found
+        return cast("Part", found)
+
+    @property
+    def _sources(self) -> Mapping[type[Any], Callable[[], object]]:
+        return {
+            Launch: self._launch,
+            Content: self._content,
+            ImageStory: self._story,
+            Origin: self._origin,
+            Age: self._age,
+            Running: self._running,
+            Standing: self._standing,
+            Drift: self._drift,
             EngineFacts: self.harness.engine.facts,
         }
-        return cast("Part", sources[kind]())
 
-    @cached_property
     def _launch(self) -> Launch:
         if self.mode is Mode.IN_PROD:
             found = self._instance()
@@ -95,16 +106,13 @@ class Evidence:
         real = (replace(each, source=os.path.realpath(each.source)) for each in binds)
         return replace(launch, binds=tuple(real) if local else tuple(binds))
 
-    @cached_property
     def _content(self) -> Content:
         return image_content(self.harness, self.image.id)
 
-    @cached_property
     def _story(self) -> ImageStory:
         # An imported image has none; of one that is not there the engine says so.
         return ImageStory(image=self.image, history=self.harness.engine.history(self.image.id))
 
-    @cached_property
     def _origin(self) -> Origin:
         if self.settings.image is not None:
             return Origin(references=(self.settings.image,))
@@ -116,12 +124,10 @@ class Evidence:
         own = (each for each in references if local_base(each, repository=repository, names=names))
         return Origin(references=references, locked=frozenset({*own, ROOT_ARG, "scratch"}))
 
-    @cached_property
     def _age(self) -> Age:
         created = moment(self.image.created)
         return Age(created=created if created and created.year > EARLIEST else None, now=self.now)
 
-    @cached_property
     def _running(self) -> Running:
         found = self._instance()
         exposed = exposed_ports(self.settings, self.image)
@@ -145,7 +151,6 @@ class Evidence:
             raise UnseenError(f"{found.name}: {error}") from error
         return frozenset(tcp | {port for port in udp if port.number < EPHEMERAL or port in exposed})
 
-    @cached_property
     def _standing(self) -> Standing:
         name = self.directory.name
         live = self.harness.engine.image(self.harness.tags(name).live)
@@ -156,7 +161,6 @@ class Evidence:
             recorded=next((each.image_id for each in releases if each.kind in WAS_LIVE), ""),
         )
 
-    @cached_property
     def _drift(self) -> Drift:
         return Drift(left=drift_of(self.harness, self.directory.name, self.settings, self._instance()))
 

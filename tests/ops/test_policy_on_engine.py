@@ -284,7 +284,7 @@ def test_nothing_passes_on_a_container_that_does_not_run(pair: Pair) -> None:
                 examine(stopped, check)
     site.engine.remove(container, force=True)
     with pytest.raises(UnseenError, match="is gone"):
-        examine(stopped, BY_ID["KH101"])
+        examine(evidence(site, "good", pair.good.image, container), BY_ID["KH101"])
 
 
 def test_nothing_passes_on_an_image_that_is_gone(pair: Pair) -> None:
