@@ -39,15 +39,16 @@ class CheckItem(pytest.Item):
 
     def runtest(self) -> None:
         """Look, and fail with what was found where it counts."""
-        from kharness.plan.policy.verdict import Ruling, told  # noqa: PLC0415 - not before a check runs
+        from kharness.plan.policy.verdict import Ruling  # noqa: PLC0415 - not before a check runs
+        from kharness.report.policy import failure  # noqa: PLC0415
 
         judgement = self._judge()
-        if judgement.standing is Ruling.FAILED:
-            raise CheckFailed(told(self.check, judgement, settings_file=self.parent.nodeid or str(self.path)))
-        if judgement.standing is not Ruling.CLEAN:
+        if judgement.ruling is Ruling.FAILED:
+            raise CheckFailed(failure(self.check, judgement, settings_file=self.parent.nodeid or str(self.path)))
+        if judgement.ruling is not Ruling.CLEAN:
             said = "; ".join((*judgement.findings, *([judgement.note] if judgement.note else [])))
-            self.stash[NOTED] = (judgement.standing.value, said)
-            self.user_properties.append((f"kharness.{judgement.standing.value}", said))
+            self.stash[NOTED] = (judgement.ruling.value, said)
+            self.user_properties.append((f"kharness.{judgement.ruling.value}", said))
 
     def _judge(self) -> Judgement:
         from kharness.ops.policy import examine  # noqa: PLC0415
@@ -102,15 +103,15 @@ class PolicyReports:
         noted = getattr(report, REPORT_NOTED, None)
         if noted is None:
             return None
-        standing = str(noted[0])
-        return standing, LETTERS[standing], (standing.upper(), {"yellow": True})
+        ruling = str(noted[0])
+        return ruling, LETTERS[ruling], (ruling.upper(), {"yellow": True})
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say what was found and does not count here, a line each, whoever it is said of."""
-        for standing in SHOWN:
+        for ruling in SHOWN:
             found: dict[str, list[str]] = {}
-            for report in terminalreporter.stats.get(standing, ()):
+            for report in terminalreporter.stats.get(ruling, ()):
                 said = f"{report.nodeid.rpartition('::')[2]}: {getattr(report, REPORT_NOTED)[1]}"
                 found.setdefault(said, []).append(getattr(report, REPORT_NAME))
             for said, names in found.items():
-                terminalreporter.line(f"{standing}: {', '.join(names)}: {said}", yellow=True)
+                terminalreporter.line(f"{ruling}: {', '.join(names)}: {said}", yellow=True)

@@ -1,4 +1,4 @@
-"""Checks, as a table for people, a page for one of them, and values for programs."""
+"""Checks, as a table for people, a page for one of them, values for programs, and what one says that fails."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from kharness.plan.modes import Mode
 from kharness.plan.policy.check import EVERYWHERE, Check
+from kharness.plan.policy.verdict import Judgement
 
 COLUMNS = ("id", "a container ...", "profile", "gates")
 
@@ -48,6 +49,20 @@ def explained(check: Check[Any]) -> str:
         "",
         "Where it need not hold, settings.yaml says why, and until when if it is only for a while:",
         f"    policy: {{waive: {{{check.id}: {{reason: ..., until: 2027-03-01}}}}}}",
+    ]
+    return "\n".join(lines)
+
+
+def failure(check: Check[Any], judgement: Judgement, *, settings_file: str) -> str:
+    """Return what a person is told who has to mend it."""
+    lines = [check.name, *(f"  found: {each}" for each in judgement.findings)]
+    if judgement.note:
+        lines.append(f"  {judgement.note}")
+    lines += [
+        f"  why it matters: {check.reason}",
+        f"  mend it: {check.mend}",
+        f"  source: {check.source}",
+        f"  or say in {settings_file} why it need not hold: policy: {{waive: {{{check.id}: {{reason: ...}}}}}}",
     ]
     return "\n".join(lines)
 

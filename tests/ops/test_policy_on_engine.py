@@ -190,7 +190,7 @@ def created(site: Site, short: str, host: dict[str, Any]) -> Iterator[Launch]:
 @pytest.mark.parametrize("identifier", sorted(STARTABLE))
 def test_a_check_finds_what_is_wrong_with_what_runs(pair: Pair, identifier: str) -> None:
     found = examine(pair.bad, BY_ID[identifier])
-    assert found.standing is Ruling.FAILED
+    assert found.ruling is Ruling.FAILED
     assert found.findings
 
 
@@ -266,7 +266,7 @@ def test_a_check_that_is_waived_may_be_unable_to_see(pair: Pair) -> None:
     gone = evidence(pair.site, "good", pair.good.image, "nobody")
     waived = Policy(waive={"KH308": Waiver(reason="it comes and goes")})
     gone.settings = gone.settings.model_copy(update={"policy": waived})
-    assert examine(gone, BY_ID["KH308"]).standing is Ruling.WAIVED
+    assert examine(gone, BY_ID["KH308"]).ruling is Ruling.WAIVED
     with pytest.raises(UnseenError):
         examine(gone, BY_ID["KH310"])
 

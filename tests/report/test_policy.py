@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kharness.plan.policy.catalog import BY_ID, CHECKS
-from kharness.report.policy import check_row, check_value, explained
+from kharness.plan.policy.verdict import Judgement, Ruling
+from kharness.report.policy import check_row, check_value, explained, failure
 
 
 def test_a_row_says_what_a_check_claims_and_what_follows() -> None:
@@ -32,3 +33,15 @@ def test_a_page_has_all_that_a_person_needs() -> None:
     ):
         assert part in text
     assert "refuses a promotion" in explained(BY_ID["KH110"])
+
+
+def test_a_person_is_told_what_why_how_and_on_whose_word() -> None:
+    text = failure(
+        BY_ID["KH110"],
+        Judgement(Ruling.FAILED, ("mem_limit is not set",)),
+        settings_file="containers/web/settings.yaml",
+    )
+    assert text.splitlines()[:2] == ["KH110 has a memory limit", "  found: mem_limit is not set"]
+    assert "  mend it: mem_limit: 256m" in text
+    assert "CIS Docker Benchmark 1.3.1, 5.10" in text
+    assert "containers/web/settings.yaml" in text

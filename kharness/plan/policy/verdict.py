@@ -34,7 +34,7 @@ class Ruling(StrEnum):
 class Judgement:
     """How a check ended, with what it found, and what is to be said of its waiver."""
 
-    standing: Ruling
+    ruling: Ruling
     findings: tuple[str, ...] = ()
     note: str = ""
 
@@ -66,17 +66,3 @@ def judge(
     over = f"its waiver ended on {waiver.until}: {waiver.reason}" if waiver else ""
     counts = mode is Mode.IN_PROD or (check.gates and not waiver)
     return Judgement(Ruling.FAILED if counts else Ruling.REPORTED, found, over)
-
-
-def told(check: Check[Any], judgement: Judgement, *, settings_file: str) -> str:
-    """Return what a person is told who has to mend it."""
-    lines = [check.name, *(f"  found: {each}" for each in judgement.findings)]
-    if judgement.note:
-        lines.append(f"  {judgement.note}")
-    lines += [
-        f"  why it matters: {check.reason}",
-        f"  mend it: {check.mend}",
-        f"  source: {check.source}",
-        f"  or say in {settings_file} why it need not hold: policy: {{waive: {{{check.id}: {{reason: ...}}}}}}",
-    ]
-    return "\n".join(lines)

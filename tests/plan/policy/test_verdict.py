@@ -9,7 +9,7 @@ import pytest
 from kharness.errors import UsageError
 from kharness.plan.modes import Mode
 from kharness.plan.policy.catalog import BY_ID, CHECKS, checks_of, find_check, profile_of, unknown_waivers
-from kharness.plan.policy.verdict import Judgement, Ruling, judge, told
+from kharness.plan.policy.verdict import Judgement, Ruling, judge
 from kharness.settings.model import Settings
 from kharness.settings.policy import Policy, Waiver
 
@@ -18,7 +18,7 @@ GATES, REPORTS = BY_ID["KH110"], BY_ID["KH309"]
 
 
 @pytest.mark.parametrize(
-    ("check", "mode", "standing"),
+    ("check", "mode", "ruling"),
     [
         (GATES, Mode.STANDALONE, Ruling.FAILED),
         (GATES, Mode.PROD_READY, Ruling.FAILED),
@@ -29,9 +29,9 @@ GATES, REPORTS = BY_ID["KH110"], BY_ID["KH309"]
     ],
 )
 def test_what_depends_on_the_host_or_the_calendar_fails_in_production_alone(
-    check: object, mode: Mode, standing: Ruling
+    check: object, mode: Mode, ruling: Ruling
 ) -> None:
-    assert judge(check, ["x"], Policy(), mode=mode, today=TODAY) == Judgement(standing, ("x",))  # type: ignore[arg-type]
+    assert judge(check, ["x"], Policy(), mode=mode, today=TODAY) == Judgement(ruling, ("x",))  # type: ignore[arg-type]
 
 
 def waived(until: date | None) -> Policy:
@@ -41,31 +41,31 @@ def waived(until: date | None) -> Policy:
 @pytest.mark.parametrize("until", [None, date(2027, 3, 1), date(2028, 1, 1)])
 def test_a_waiver_holds_up_to_its_last_day(until: date | None) -> None:
     found = judge(GATES, ["x"], waived(until), mode=Mode.IN_PROD, today=TODAY)
-    assert (found.standing, found.findings) == (Ruling.WAIVED, ("x",))
+    assert (found.ruling, found.findings) == (Ruling.WAIVED, ("x",))
     assert "it is alone" in found.note
 
 
-@pytest.mark.parametrize(("mode", "standing"), [(Mode.STANDALONE, Ruling.REPORTED), (Mode.IN_PROD, Ruling.FAILED)])
+@pytest.mark.parametrize(("mode", "ruling"), [(Mode.STANDALONE, Ruling.REPORTED), (Mode.IN_PROD, Ruling.FAILED)])
 def test_a_waiver_that_is_over_is_a_failure_in_production_and_keeps_nothing_from_being_launched(
-    mode: Mode, standing: Ruling
+    mode: Mode, ruling: Ruling
 ) -> None:
     found = judge(GATES, ["x"], waived(date(2027, 2, 28)), mode=mode, today=TODAY)
-    assert found == Judgement(standing, ("x",), "its waiver ended on 2027-02-28: it is alone")
+    assert found == Judgement(ruling, ("x",), "its waiver ended on 2027-02-28: it is alone")
 
 
 @pytest.mark.parametrize("until", [None, date(2027, 2, 28)])
 def test_a_waiver_that_nothing_needs_is_said(until: date | None) -> None:
     found = judge(GATES, [], waived(until), mode=Mode.STANDALONE, today=TODAY)
-    assert found.standing is Ruling.UNUSED
+    assert found.ruling is Ruling.UNUSED
     assert "policy.waive.KH110" in found.note
 
 
 def test_a_host_waives_what_is_its_own_and_nothing_that_a_container_could_mend() -> None:
     of_host = {check.id: Waiver(reason="here") for check in (GATES, REPORTS)}
     found = judge(REPORTS, ["x"], Policy(), mode=Mode.IN_PROD, today=TODAY, of_host=of_host)
-    assert (found.standing, found.note) == (Ruling.WAIVED, "waived: here")
-    assert judge(GATES, ["x"], Policy(), mode=Mode.IN_PROD, today=TODAY, of_host=of_host).standing is Ruling.FAILED
-    assert judge(REPORTS, [], Policy(), mode=Mode.IN_PROD, today=TODAY, of_host=of_host).standing is Ruling.CLEAN
+    assert (found.ruling, found.note) == (Ruling.WAIVED, "waived: here")
+    assert judge(GATES, ["x"], Policy(), mode=Mode.IN_PROD, today=TODAY, of_host=of_host).ruling is Ruling.FAILED
+    assert judge(REPORTS, [], Policy(), mode=Mode.IN_PROD, today=TODAY, of_host=of_host).ruling is Ruling.CLEAN
 
 
 def test_what_a_path_holds_reaches_no_terminal() -> None:
@@ -75,16 +75,6 @@ def test_what_a_path_holds_reaches_no_terminal() -> None:
 
 def test_nothing_found_and_nothing_waived_is_clean() -> None:
     assert judge(GATES, [], Policy(), mode=Mode.IN_PROD, today=TODAY) == Judgement(Ruling.CLEAN)
-
-
-def test_a_person_is_told_what_why_how_and_on_whose_word() -> None:
-    text = told(
-        GATES, Judgement(Ruling.FAILED, ("mem_limit is not set",)), settings_file="containers/web/settings.yaml"
-    )
-    assert text.splitlines()[:2] == ["KH110 has a memory limit", "  found: mem_limit is not set"]
-    assert "  mend it: mem_limit: 256m" in text
-    assert "CIS Docker Benchmark 1.3.1, 5.10" in text
-    assert "containers/web/settings.yaml" in text
 
 
 @pytest.mark.parametrize(
