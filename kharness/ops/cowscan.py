@@ -172,7 +172,7 @@ def _scanned(look: _Look, blind: Mapping[str, str], today: date) -> Scanned:
 
 
 def _expected(harness: Harness, target: Target) -> tuple[Drift, str]:
-    directory = next((each for each in harness.catalog.directories if each.name == target.name), None)
+    directory = harness.catalog.get(target.name)
     if directory is not None:
         return harness.settings(directory).drift, ""
     return Drift(), f"there is no container directory {target.name} here: nothing is expected" if target.name else ""

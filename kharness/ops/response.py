@@ -64,7 +64,7 @@ def _remove(harness: Harness, found: Scanned) -> Iterator[Done]:
 
 
 def _restart(harness: Harness, found: Scanned) -> Iterator[Done]:
-    directory = next((each for each in harness.catalog.directories if each.name == found.name), None)
+    directory = harness.catalog.get(found.name)
     if directory is None:
         raise UsageError(f"{found.name}: there is no container directory of that name here to launch it from")
     new = relaunch(harness, directory)

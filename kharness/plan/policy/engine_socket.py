@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from kharness.plan.evidence.launch import Launch
-from kharness.plan.evidence.paths import is_within
 from kharness.plan.policy.check import CIS, Check
 from kharness.settings.policy import Policy
 
@@ -17,7 +17,7 @@ def judge(launch: Launch, _policy: Policy) -> Iterator[str]:
     """Say what speaks against it."""
     for bind in launch.binds:
         source = bind.source.replace("/var/run", "/run", 1) if bind.source.startswith("/var/run") else bind.source
-        if source.endswith(SOCKETS) or any(is_within(place, source) for place in PLACES):
+        if source.endswith(SOCKETS) or any(PurePosixPath(place).is_relative_to(source) for place in PLACES):
             yield f"{bind.source} is mounted at {bind.target}"
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from kharness.plan.evidence.launch import Launch
-from kharness.plan.evidence.paths import is_within
 from kharness.plan.policy.check import CIS, Check
 from kharness.settings.policy import Policy
 
@@ -22,8 +22,9 @@ ITSELF = ("/var/run", "/run", "/dev", "/root", "/home")
 def judge(launch: Launch, _policy: Policy) -> Iterator[str]:
     """Say what speaks against it."""
     for bind in launch.binds:
-        above = any(is_within(path, bind.source) for path in (*WHOLE, *ITSELF))
-        if bind.writable and (above or any(is_within(bind.source, path) for path in WHOLE)):
+        source = PurePosixPath(bind.source)
+        above = any(PurePosixPath(path).is_relative_to(source) for path in (*WHOLE, *ITSELF))
+        if bind.writable and (above or any(source.is_relative_to(path) for path in WHOLE)):
             yield f"{bind.source} is writable at {bind.target}"
 
 
