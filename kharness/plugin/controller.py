@@ -239,11 +239,12 @@ class Controller:
 
     def _find_idle(self) -> None:
         # A base, or a container that somebody starts by hand now and then: named itself, it must run.
+        present = {each.name for each in self._harness.engine.containers()}
         for directory in self._info.selection.fleet:
             settings = self._settings.get(directory.name)
             if settings is not None and settings.autostart is None:
                 wanted = settings.container_name or directory.name
-                if self._harness.engine.container(wanted) is None:
+                if wanted not in present:
                     self._info.idle.append(directory.name)
 
     def _decide(self, session: pytest.Session, exitstatus: int) -> None:
