@@ -92,14 +92,13 @@ def scan(
 
 
 def drift_of(
-    harness: Harness, name: str, settings: Settings, container: ContainerFacts, *, today: date | None = None
+    harness: Harness, name: str, settings: Settings, container: ContainerFacts, *, today: date
 ) -> tuple[str, ...]:
     """Return a sentence for each change of a running container that its settings do not expect; empty means clean.
 
     `name` is the container directory's. Raises `KharnessError` where the container cannot be seen, or where a token
     that is planted for the purpose is not.
     """
-    today = today or date.today()  # noqa: DTZ011 - as above
     with sight(harness, image=container.image_id) as eye:
         seen = eye.look(container.id)
         if blind := eye.why_blind(seen.by):

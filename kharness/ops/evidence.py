@@ -162,7 +162,9 @@ class Evidence:
         )
 
     def _drift(self) -> Drift:
-        return Drift(left=drift_of(self.harness, self.directory.name, self.settings, self._instance()))
+        today = self.now.date()
+        left = drift_of(self.harness, self.directory.name, self.settings, self._instance(), today=today)
+        return Drift(left=left)
 
     def _instance(self) -> ContainerFacts:
         found = self.harness.engine.container(self.container)
@@ -173,5 +175,5 @@ class Evidence:
 
 
 def now() -> datetime:
-    """Return the time, with its zone."""
-    return datetime.now(tz=UTC)
+    """Return the time in this host's zone: waivers and expectations end with a day of its calendar."""
+    return datetime.now(tz=UTC).astimezone()

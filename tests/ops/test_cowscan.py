@@ -126,7 +126,7 @@ def test_a_scan_that_does_not_find_its_token_has_seen_nothing(
     world.add("web")
     settings = world.harness().settings(world.directory("web"))
     with pytest.raises(HostError, match="web: could not be seen: "):
-        drift_of(world.harness(), "web", settings, found)
+        drift_of(world.harness(), "web", settings, found, today=TODAY)
 
 
 def test_a_container_that_cannot_be_seen_hides_no_other(world: World) -> None:
@@ -145,6 +145,8 @@ def test_drift_is_told_in_sentences_and_clean_is_nothing(world: World) -> None:
     world.add("web")
     found = launched(world, "web")
     settings = world.harness().settings(world.directory("web"))
-    assert drift_of(world.harness(), "web", settings, found) == ()
+    assert drift_of(world.harness(), "web", settings, found, today=TODAY) == ()
     world.engine.write_file(found.id, "/new\n", b"x")
-    assert drift_of(world.harness(), "web", settings, found) == (r"/new\n: added, file, mode 644, 1 bytes",)
+    assert drift_of(world.harness(), "web", settings, found, today=TODAY) == (
+        r"/new\n: added, file, mode 644, 1 bytes",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from kharness.plan.drift import Scanned
 from kharness.plan.runspec import Mount, MountKind, RunSpec
 from tests.ops.world import World
 
+TODAY = date(2027, 3, 1)
 SETTINGS = "volumes: [./data:/data, cache:/cache]\ndrift: {watch: [/data/plugins], expect: [/data/plugins/cache/**]}"
 
 
@@ -75,7 +77,7 @@ def test_what_differs_is_drift_unless_it_is_expected(world: World, plugins: Path
     harness = world.harness()
     [target] = chosen(harness, ())
     settings = harness.settings(world.directory("web"))
-    assert drift_of(harness, "web", settings, target.container) == tuple(map(str, found.verdict.left))
+    assert drift_of(harness, "web", settings, target.container, today=TODAY) == tuple(map(str, found.verdict.left))
 
 
 @pytest.mark.parametrize("where", ["plugins", "above"])
