@@ -30,6 +30,13 @@ class Result:
         return {word.rstrip("s") if word == "errors" else word: int(count) for count, word in _COUNT.findall(last)}
 
 
+def said(done: Result, status: int = 0) -> str:
+    """Return what a command printed that ended with this status, and with a sentence where it went wrong."""
+    assert done.status == status, done.output
+    assert "Traceback" not in done.output
+    return done.output
+
+
 _COUNT = re.compile(r"(\d+) (passed|failed|errors?|skipped|deselected|xfailed|warnings?)")
 
 

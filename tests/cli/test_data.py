@@ -11,7 +11,7 @@ import pytest
 
 from kharness.engine.api import Engine
 from tests.plugin.conftest import temporary_project
-from tests.projects import Project, Result
+from tests.projects import Project, Result, said
 
 SETTINGS = """\
     init: true
@@ -69,12 +69,6 @@ def web(tmp_path_factory: pytest.TempPathFactory, engine: Engine, busybox: str) 
     """One for the tests that leave version 2, and its data, in production."""
     with launched(tmp_path_factory.mktemp("launched"), engine, busybox) as project:
         yield project
-
-
-def said(done: Result, status: int = 0) -> str:
-    assert done.status == status, done.output
-    assert "Traceback" not in done.output
-    return done.output
 
 
 def files(project: Project) -> set[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from kharness.engine.api import Engine
 from tests.plugin.conftest import temporary_project
-from tests.projects import REPOSITORY, Project, Result
+from tests.projects import REPOSITORY, Project, said
 
 SETTINGS = """\
     restart: unless-stopped
@@ -62,12 +62,6 @@ def web(shared_web: Project, busybox: str) -> Project:
     dockerfile = DOCKERFILE.format(busybox=busybox, version="3")
     shared_web.add("web", {"Dockerfile": dockerfile, "test_web.py": TESTS})
     return shared_web
-
-
-def said(done: Result, status: int = 0) -> str:
-    assert done.status == status, done.output
-    assert "Traceback" not in done.output
-    return done.output
 
 
 def version(project: Project, engine: Engine) -> str:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from kharness.engine.api import Engine
 from kharness.host.overlay import unmount_overlays
 from kharness.plan.facts import ImageFacts
 from tests.ops.releases import Production
+from tests.ops.site import Site
 from tests.ops.vault import Vault
 from tests.ops.world import World
 
@@ -95,3 +98,12 @@ def running(web: Production) -> tuple[Production, ImageFacts]:
 def vault(tmp_path: Path) -> Vault:
     """Production of `web` with secrets that nobody has launched yet."""
     return Vault.create(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, engine: Engine, busybox: str) -> Iterator[Site]:
+    """A host of their own for the tests of a module."""
+    prefix = f"kharness-test-{secrets.token_hex(4)}"
+    found = Site(tmp_path_factory.mktemp("site"), engine, busybox, prefix, place=secrets.randbelow(256))
+    yield found
+    found.remove()

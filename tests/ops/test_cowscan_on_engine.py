@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator
 from datetime import date
 
 import pytest
 
-from kharness.engine.api import Engine
 from kharness.host.drift import why_blind
 from kharness.ops.cowscan import Target, drift_of, scan
 from kharness.ops.sight import ENGINE, LAYER, Seen, sight
@@ -46,14 +43,6 @@ ADDED = {
 REMOVED = {"/app/gone", "/app/d/x", "/app/d/sub", "/app/timed", "/app/rep/keep"}
 CHANGED = {"/app/a", "/app/rep/z", "/app/l", "/app/broken", "/liblink", "/app/f2d", "/etc/passwd"}
 MODE, OWNER = {"/app/c", "/app/chmodded"}, {"/app/own", "/app/chowned"}
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, engine: Engine, busybox: str) -> Iterator[Site]:
-    prefix = f"kharness-test-{secrets.token_hex(4)}"
-    found = Site(tmp_path_factory.mktemp("site"), engine, busybox, prefix, place=secrets.randbelow(256))
-    yield found
-    found.remove()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kharness.engine.api import BuildRequest, Engine
+from kharness.engine.api import BuildRequest
 from kharness.errors import EngineError, KharnessError, UnseenError
 from kharness.host.state import Entry
 from kharness.ops.evidence import Evidence, now
@@ -80,15 +79,6 @@ class Pair:
     site: Site
     bad: Evidence
     good: Evidence
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, engine: Engine, busybox: str) -> Iterator[Site]:
-    prefix = f"kharness-test-{secrets.token_hex(4)}"
-    found = Site(tmp_path_factory.mktemp("policy") / "site", engine, busybox, prefix, place=secrets.randbelow(256))
-    found.path.mkdir()
-    yield found
-    found.remove()
 
 
 @pytest.fixture(scope="module")

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import secrets
 import stat
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from kharness.engine.api import Engine
 from kharness.ops.cowscan import chosen, scan
 from kharness.ops.response import Asked, respond
 from kharness.plan.drift import Done, Scanned
@@ -24,14 +21,6 @@ echo evil >/bin/evil; chmod 4755 /bin/evil; mkdir -p /opt/x/y; echo >/opt/x/y/z
 echo >>/etc/passwd; rm /etc/group; ln -s /data /opt/link
 mkdir /opt/kept; echo >/opt/kept/expected
 """
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, engine: Engine, busybox: str) -> Iterator[Site]:
-    prefix = f"kharness-test-{secrets.token_hex(4)}"
-    found = Site(tmp_path_factory.mktemp("site"), engine, busybox, prefix, place=secrets.randbelow(256))
-    yield found
-    found.remove()
 
 
 @pytest.fixture(scope="module")
