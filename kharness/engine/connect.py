@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import requests
+from typing import Any
 
 from kharness.engine.contexts import Endpoint, endpoints
 from kharness.engine.docker import DockerEngine
-from kharness.engine.transport import SocketClient
+from kharness.engine.transport import Client
+from kharness.engine.unixsocket import SocketClient
 from kharness.engine.wire import READ_TIMEOUT, Wire
 from kharness.errors import EngineError, EngineUnavailableError
-
-if TYPE_CHECKING:
-    from docker import APIClient
-    from docker.tls import TLSConfig
 
 API_VERSION = "1.41"
 """What requests are written for; spoken as far as the engine allows."""
@@ -89,49 +83,13 @@ def _advice(failures: list[tuple[Endpoint, str]], *, uid: int) -> list[str]:
     return []
 
 
-def _client(endpoint: Endpoint) -> APIClient | SocketClient:
-    return _remote(endpoint) if endpoint.socket is None else SocketClient(endpoint.socket, size=POOL)
+def _client(endpoint: Endpoint) -> Client:
+    if endpoint.socket is not None:
+        return SocketClient(endpoint.socket, size=POOL)
+    from kharness.engine.remote import RemoteClient, session_of  # noqa: PLC0415 - most engines need no TLS and no ssh
 
-
-def _remote(endpoint: Endpoint) -> APIClient:
-    from docker import APIClient  # noqa: PLC0415 - an engine on this host needs no TLS and no ssh
-
-    tls = _tls(endpoint) if endpoint.tls else False
-    ssh = endpoint.url.startswith("ssh://")
-    client = APIClient(
-        base_url=endpoint.url,
-        version=API_VERSION,
-        timeout=round(READ_TIMEOUT),
-        tls=tls,
-        max_pool_size=SSH_SESSIONS if ssh else POOL,
-    )
-    if ssh:
-        # One pool for all URLs, or the idle sessions of many use up those that sshd allows.
-        adapter: Any = client.get_adapter(client.base_url)
-        adapter.get_connection = partial(_pool_of, adapter.get_connection, client.base_url)
-    else:
-        for scheme in ("http://", "https://"):
-            client.mount(scheme, requests.adapters.HTTPAdapter(pool_maxsize=POOL))
-    return client
-
-
-def _pool_of(get_connection: Callable[[str], Any], base_url: str, _url: str, _proxies: object = None) -> Any:
-    return get_connection(base_url)
-
-
-def _tls(endpoint: Endpoint) -> TLSConfig:
-    from docker.tls import TLSConfig  # noqa: PLC0415
-
-    folder = endpoint.certificates
-    if folder is None:
-        return TLSConfig(verify=endpoint.verify)
-    pair = (folder / "cert.pem", folder / "key.pem")
-    authority = folder / "ca.pem"
-    return TLSConfig(
-        client_cert=(str(pair[0]), str(pair[1])) if all(part.exists() for part in pair) else None,
-        ca_cert=str(authority) if endpoint.verify and authority.exists() else None,
-        verify=endpoint.verify,
-    )
+    size = SSH_SESSIONS if endpoint.url.startswith("ssh://") else POOL
+    return RemoteClient(session_of(endpoint, version=API_VERSION, timeout=READ_TIMEOUT, size=size))
 
 
 def _reason(error: Exception) -> str:

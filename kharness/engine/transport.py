@@ -1,84 +1,58 @@
-"""A client of an engine's unix socket, with one pool of connections.
+"""What carries requests to an engine: to a unix socket of this host, or over what the SDK knows, TLS and ssh.
 
-The SDK's own adapter keeps a pool for each URL, and so reuses hardly any connection, and leaves a socket open when a
-connection is refused. Importing the SDK, and with it whatever ssh needs, takes longer than most commands.
+Both speak the standard library's errors: `TimeoutError` for silence; other `OSError`s, and `HTTPException`, where the
+connection fails.
 """
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
-from requests import PreparedRequest, Session
-from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection
-from urllib3.connectionpool import HTTPConnectionPool
+CONNECT_TIMEOUT = 10.0
+CHUNK = 64 * 1024
 
 
-class SocketConnection(HTTPConnection):
-    """HTTP over a unix socket."""
+class Reply(Protocol):
+    """An answer that arrives: its status, its headers, and its body piece by piece. It must be closed."""
 
-    def __init__(self, *args: Any, path: str, **more: Any) -> None:
-        super().__init__(*args, **more)
-        self._path = path
+    @property
+    def status(self) -> int:
+        """The status."""
 
-    def connect(self) -> None:
-        """Connect; urllib3 calls this before the first request."""
-        sock = socket.socket(socket.AF_UNIX)
-        try:
-            sock.settimeout(self.timeout)
-            sock.connect(self._path)
-        except BaseException:
-            sock.close()
-            raise
-        self.sock = sock
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, whose names are in any case."""
 
+    def read(self) -> bytes:
+        """Read the rest of the body."""
 
-class SocketPool(HTTPConnectionPool):
-    """Connections to one unix socket."""
+    def piece(self) -> bytes:
+        """Read what is there of the body, and wait where nothing is; empty at its end."""
 
-    ConnectionCls = SocketConnection
-
-
-class SocketAdapter(HTTPAdapter):
-    """Lets a requests session talk to a unix socket, whatever the host in its URLs; `size` connections are kept."""
-
-    def __init__(self, path: str, *, size: int) -> None:
-        super().__init__()
-        self._pool = SocketPool("localhost", maxsize=size, path=path)
-
-    def get_connection_with_tls_context(
-        self,
-        request: PreparedRequest,  # noqa: ARG002 - requests' signature
-        verify: bool | str | None,  # noqa: ARG002, FBT001
-        proxies: Mapping[str, str] | None = None,  # noqa: ARG002
-        cert: tuple[str, str] | str | None = None,  # noqa: ARG002
-    ) -> SocketPool:
-        """Return the pool (requests from 2.32 on)."""
-        return self._pool
-
-    def get_connection(self, url: str | bytes, proxies: Mapping[str, str] | None = None) -> SocketPool:  # noqa: ARG002
-        """Return the pool (requests before 2.32)."""
-        return self._pool
-
-    def request_url(self, request: PreparedRequest, proxies: Mapping[str, str] | None) -> str:  # noqa: ARG002
-        """Return what goes into the request's first line."""
-        return request.path_url
+    def set_timeout(self, seconds: float | None) -> None:
+        """Let each wait for more of it last so long."""
 
     def close(self) -> None:
-        """Close the idle connections."""
-        self._pool.close()
-        super().close()
+        """Give the connection back, or close it where something of the body is left."""
 
 
-class SocketClient(Session):
-    """Requests to one unix socket: the part of the SDK's `APIClient` that is used; `size` connections are kept."""
+class Client(Protocol):
+    """Connections to one engine, kept for later requests. Safe to use from several threads."""
 
-    base_url = "http+docker://localhost"
+    def request(
+        self,
+        method: str,
+        target: str,
+        *,
+        body: bytes | Iterable[bytes] | None,
+        headers: Mapping[str, str],
+        timeout: float | None,
+    ) -> Reply:
+        """Make a request and return its answer as soon as its headers are there; what `body` itself raises is raised.
 
-    def __init__(self, path: str, *, size: int) -> None:
-        super().__init__()
-        # Proxies and .netrc are nothing to a socket, and looking for them is a third of a request's time.
-        self.trust_env = False
-        self.mount("http+docker://", SocketAdapter(path, size=size))
+        `timeout` is for each wait, in seconds, None waits for ever.
+        """
+
+    def close(self) -> None:
+        """Close the idle connections; a later request opens new ones."""

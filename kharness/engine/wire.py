@@ -1,36 +1,26 @@
-"""Requests to an Engine API, over the SDK's transports, and the translation of every foreign error into ours.
+"""Requests to an Engine API, and the translation of every foreign error into ours.
 
-The SDK's `APIClient` is a requests session that knows TLS and ssh; that much of it is used. Requests are made here: its
-methods ask the engine more than needed, and read bodies that cannot time out.
+The SDK's methods ask the engine more than needed, and read bodies that cannot time out; requests are made here.
 """
 
 from __future__ import annotations
 
-import http.client
 import json
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from http.client import HTTPException
 from threading import BoundedSemaphore
-from typing import TYPE_CHECKING, Any
-
-import requests
-import urllib3
+from typing import Any
+from urllib.parse import urlencode
 
 from kharness.engine.refusals import RefusedError, SilentError
-from kharness.engine.transport import SocketClient
+from kharness.engine.transport import Client, Reply
 from kharness.errors import EngineError, EngineUnavailableError
 
-if TYPE_CHECKING:
-    from docker import APIClient
-
-CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 60.0
-CHUNK = 64 * 1024
 HTTP_ERROR = 400
-HTTP_UPGRADED = 101
-FRAME_HEADER = 8
 
 Params = Mapping[str, "str | int | bool | None"]
 
@@ -38,9 +28,7 @@ Params = Mapping[str, "str | int | bool | None"]
 class Wire:
     """Requests to one engine. Safe to use from several threads."""
 
-    def __init__(
-        self, client: APIClient | SocketClient, *, version: str, endpoint: str, sessions: int | None = None
-    ) -> None:
+    def __init__(self, client: Client, *, version: str, endpoint: str, sessions: int | None = None) -> None:
         """Take a client, the API version to speak, the address to name in errors, and how many requests at a time."""
         self.client = client
         self.version = version
@@ -83,36 +71,35 @@ class Wire:
         """
         source = _Source(data) if data is not None else None
         prefix = f"/v{self.version}" if versioned else ""
+        query = urlencode(
+            {name: _param(value) for name, value in (params or {}).items() if value is not None}, doseq=True
+        )
+        plain = None if body is None else json.dumps(body).encode()
         with self._sessions:
             try:
-                response = self.client.request(
+                reply = self.client.request(
                     method,
-                    f"{self.client.base_url}{prefix}{path}",
-                    params={name: _param(value) for name, value in (params or {}).items() if value is not None},
-                    data=source.chunks() if source else None if body is None else json.dumps(body),
+                    f"{prefix}{path}{'?' if query else ''}{query}",
+                    body=source.chunks() if source else plain,
                     headers={"Content-Type": "application/x-tar" if source else "application/json", **(headers or {})},
-                    timeout=(CONNECT_TIMEOUT, timeout),
-                    stream=True,
+                    timeout=timeout,
                 )
             except Exception as error:
                 if source and source.error:
                     raise source.error from None
                 raise self._translated(error) from error
             try:
-                answer = Answer(response, self._translated)
-                if response.status_code >= HTTP_ERROR:
-                    raise RefusedError(response.status_code, _message(answer.read()))
+                answer = Answer(reply, self._translated)
+                if reply.status >= HTTP_ERROR:
+                    raise RefusedError(reply.status, _message(answer.read()))
                 yield answer
             finally:
-                response.close()
+                reply.close()
 
     def _translated(self, error: Exception) -> Exception:
-        if _is_silence(error):
+        if isinstance(error, TimeoutError):
             return SilentError(f"the engine at {self.endpoint} did not answer in time")
-        library = type(error).__module__.partition(".")[0]
-        if library == "docker":
-            return EngineError(f"the engine's client failed: {error}")
-        if isinstance(error, _FOREIGN) or library == "paramiko":
+        if isinstance(error, _BROKEN):
             return EngineUnavailableError(f"the engine at {self.endpoint} does not answer: {_reason(error)}")
         return error
 
@@ -120,64 +107,38 @@ class Wire:
 class Answer:
     """An answer's body, read as it arrives."""
 
-    def __init__(self, response: requests.Response, translated: Callable[[Exception], Exception]) -> None:
-        self.headers: Mapping[str, str] = response.headers
-        self._raw: urllib3.HTTPResponse = response.raw
+    def __init__(self, reply: Reply, translated: Callable[[Exception], Exception]) -> None:
+        self.headers = reply.headers
+        self._reply = reply
         self._translated = translated
 
     def read(self) -> bytes:
         """Read the whole body."""
         with self._reading():
-            return self._raw.read()
+            return self._reply.read()
 
     def read_until(self, deadline: float) -> bytes:
-        """Read the whole body; `SilentError` when `time.monotonic()` passes the deadline before its end.
-
-        The body of an upgraded connection is read to the end of its frames.
-        """
-        if self._raw.status == HTTP_UPGRADED:
-            return b"".join(self._frames(deadline))
-        chunks: list[bytes] = []
+        """Read the whole body; `SilentError` when `time.monotonic()` passes the deadline before its end."""
+        pieces: list[bytes] = []
         while True:
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 raise SilentError("the answer was not complete in time")
             with self._reading():
-                if remaining < math.inf:
-                    _set_timeout(self._raw, remaining)
-                chunk = self._raw.read1(CHUNK)
-            if not chunk:
-                return b"".join(chunks)
-            chunks.append(chunk)
-
-    def _frames(self, deadline: float) -> Iterator[bytes]:
-        # urllib3 takes the body for empty; what arrived with the headers is in the reader's buffer.
-        stream: Any = getattr(getattr(self._raw, "_fp", None), "fp", None)
-        while True:
-            header = self._exactly(stream, FRAME_HEADER, deadline)
-            if not header:
-                return
-            yield header
-            yield self._exactly(stream, int.from_bytes(header[4:]), deadline)
-
-    def _exactly(self, stream: Any, length: int, deadline: float) -> bytes:
-        channel = stream.channel
-        channel.settimeout(None if deadline == math.inf else max(deadline - time.monotonic(), 0.001))
-        try:
-            content: bytes = stream.read(length)
-        except TimeoutError as error:
-            raise SilentError("the answer was not complete in time") from error
-        return content
+                self._reply.set_timeout(None if remaining == math.inf else remaining)
+                piece = self._reply.piece()
+            if not piece:
+                return b"".join(pieces)
+            pieces.append(piece)
 
     def chunks(self) -> Iterator[bytes]:
         """Read the body piece by piece."""
-        chunks = self._raw.stream(CHUNK)
         while True:
             with self._reading():
-                chunk = next(chunks, None)
-            if chunk is None:
+                piece = self._reply.piece()
+            if not piece:
                 return
-            yield chunk
+            yield piece
 
     def lines(self) -> Iterator[bytes]:
         """Read lines as they arrive, without their ends; empty ones are left out."""
@@ -197,7 +158,7 @@ class Answer:
     def _reading(self) -> Iterator[None]:
         try:
             yield
-        except _FOREIGN as error:
+        except _BROKEN as error:
             raise self._translated(error) from error
 
 
@@ -216,39 +177,13 @@ class _Source:
             raise
 
 
-# requests' own errors are OSErrors.
-_FOREIGN = (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException)
-
-
-def _is_silence(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, requests.exceptions.ReadTimeout | urllib3.exceptions.ReadTimeoutError):
-            return True
-        nested = [part for part in error.args if isinstance(part, BaseException)]
-        error = nested[0] if nested else error.__cause__
-    return False
+_BROKEN = (OSError, HTTPException)
 
 
 def _reason(error: Exception) -> str:
-    """Say in the system's words why a connection failed; the libraries wrap those several times."""
-    chain: list[BaseException] = [error]
-    for link in chain:
-        nested = [*link.args, link.__cause__, link.__context__]
-        chain += [part for part in nested if isinstance(part, BaseException) and part not in chain]
-    said = [link.strerror for link in chain if isinstance(link, OSError) and link.strerror]
-    if said:
-        return said[0]
-    broken = (urllib3.exceptions.ProtocolError, http.client.HTTPException)
-    return "the connection broke off" if any(isinstance(link, broken) for link in chain) else str(error)
-
-
-def _set_timeout(raw: urllib3.HTTPResponse, seconds: float) -> None:
-    # http.client detaches the socket from the connection when the answer's length is open, as an exec's is: only the
-    # reader below the buffer still has it. ssh channels and TLS sockets have `settimeout` at the same place.
-    reader: Any = getattr(getattr(getattr(raw, "_fp", None), "fp", None), "raw", None)
-    settimeout = getattr(getattr(reader, "_sock", reader), "settimeout", None)
-    if settimeout:
-        settimeout(seconds)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return "the connection broke off" if isinstance(error, HTTPException) else str(error)
 
 
 def _json(content: bytes) -> Any:
