@@ -1,4 +1,7 @@
-"""What commands share: the harness of where they are called, and the choice of a container by its name."""
+"""What commands share: the harness of where they are called, and the choice of a container by its name.
+
+What they open is imported as they do: what looks only needs a small part of it.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +9,39 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kharness.cli.project import project_of
-from kharness.ops.harness import Harness, open_harness
-from kharness.ops.recover import recover
-from kharness.report.released import Line
 from kharness.settings.catalog import ContainerDir
+
+if TYPE_CHECKING:
+    from kharness.ops.harness import Harness
+    from kharness.ops.view import View
+    from kharness.report.released import Line
 
 COLOURS = {"good": "green", "bad": "red", "doubtful": "yellow"}
 
 
+def look_here() -> View:
+    """Open what it takes to look at production from the current directory."""
+    from kharness.ops.view import open_view  # noqa: PLC0415
+
+    return open_view(project=project_of(Path.cwd()), environ=os.environ, report=tell)
+
+
 def open_here() -> Harness:
     """Open the harness of the current directory; progress goes to standard error."""
+    from kharness.ops.harness import open_harness  # noqa: PLC0415
+
     return open_harness(project=project_of(Path.cwd()), environ=os.environ, report=tell)
 
 
 def open_to_act() -> Harness:
     """Open the harness for a command that changes production, and first take up what an earlier one left."""
+    from kharness.ops.recover import recover  # noqa: PLC0415
+
     harness = open_here()
     recover(harness)
     return harness
@@ -36,9 +53,9 @@ def tell(who: str, what: str) -> None:
         click.echo(f"{who or 'kharness'}: {what.strip()}", err=True)
 
 
-def select(harness: Harness, name: str) -> ContainerDir:
+def select(view: View, name: str) -> ContainerDir:
     """Return the directory that a name means: a prefix will do on a terminal, scripts must be exact."""
-    return harness.catalog.select(name, prefix=sys.stdin.isatty())
+    return view.catalog.select(name, prefix=sys.stdin.isatty())
 
 
 def show(lines: Iterable[Line]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import select
 import socket
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPResponse, IncompleteRead
@@ -24,6 +25,8 @@ class SocketClient:
         self._size = size
         self._idle: list[_Connection] = []
         self._lock = Lock()
+        # Whoever lets go of an engine need not close it.
+        weakref.finalize(self, _close, self._idle)
 
     def request(
         self,
@@ -55,9 +58,7 @@ class SocketClient:
     def close(self) -> None:
         """Close the idle connections."""
         with self._lock:
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
+            _close(self._idle)
 
     def _taken(self) -> _Connection:
         while True:
@@ -75,6 +76,11 @@ class SocketClient:
                 self._idle.append(connection)
                 return
         connection.close()
+
+
+def _close(idle: list[_Connection]) -> None:
+    while idle:
+        idle.pop().close()
 
 
 class SocketReply:

@@ -51,6 +51,11 @@ class Harness:
     report: Report = silent
 
     @property
+    def repository(self) -> str:
+        """What comes before a directory's name in its images'."""
+        return self.host.repository
+
+    @property
     def volume_root(self) -> PurePosixPath:
         """`DV` as plans want it."""
         return PurePosixPath(self.host.dv)
@@ -62,7 +67,7 @@ class Harness:
 
     def tags(self, name: str) -> Tags:
         """Return the references of a container directory's images."""
-        return Tags(self.host.repository, name)
+        return Tags(self.repository, name)
 
     def details(self, who: str) -> Callable[[str], None]:
         """Return what takes the details of a long step, such as a build's lines."""
@@ -121,10 +126,17 @@ def open_engine(host: HostSettings, *, environ: Mapping[str, str], report: Repor
     """Return the engine that answers, starting the local one if the host's settings allow it."""
     try:
         return connect(host=host.engine, environ=environ, home=Path.home())
-    except EngineUnavailableError:
-        elsewhere = host.engine or environ.get("DOCKER_HOST") or environ.get("DOCKER_CONTEXT")
-        if elsewhere or not host.start_engine or not can_start():
-            raise
+    except EngineUnavailableError as error:
+        return start_instead(error, host, environ=environ, report=report)
+
+
+def start_instead(
+    error: EngineUnavailableError, host: HostSettings, *, environ: Mapping[str, str], report: Report = silent
+) -> Engine:
+    """Start the local engine because none answers; raises `error` where another is meant, or none may be started."""
+    elsewhere = host.engine or environ.get("DOCKER_HOST") or environ.get("DOCKER_CONTEXT")
+    if elsewhere or not host.start_engine or not can_start():
+        raise error
     report("", "no engine answers: starting the installed one")
     start_local_engine(state_dir=host.state_dir, progress=lambda line: report("", line))
     return connect(host=host.engine, environ=environ, home=Path.home())

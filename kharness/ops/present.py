@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from kharness.errors import ContainerMissingError, EngineError
-from kharness.ops.harness import Harness
-from kharness.ops.targets.engine import ASIDE, WAITING
+from kharness.ops.view import View
 from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts
+from kharness.plan.identity import ASIDE, WAITING
 from kharness.plan.life import state_text
 
 
-def present(harness: Harness, name: str) -> ContainerFacts | None:
+def present(view: View, name: str) -> ContainerFacts | None:
     """Return it, stopped or not, None where there is none. Raises `EngineError`.
 
     What runs goes before what does not, and what has its own name before what a release has put aside.
     """
-    owned = harness.engine.containers(labels=labels.of_production(name))
-    facts = (harness.engine.container(each.id) for each in sorted(owned, key=precedence))
+    owned = view.engine.containers(labels=labels.of_production(name))
+    facts = (view.engine.container(each.id) for each in sorted(owned, key=precedence))
     return next((each for each in facts if each is not None), None)
 
 
@@ -25,21 +25,21 @@ def precedence(found: ContainerFacts) -> tuple[bool, bool, str]:
     return not found.up, found.name.endswith((ASIDE, WAITING)), found.name
 
 
-def must_be_there(harness: Harness, name: str) -> ContainerFacts:
+def must_be_there(view: View, name: str) -> ContainerFacts:
     """Return it, stopped or not; `ContainerMissingError` says what to do where there is none."""
-    found = present(harness, name)
+    found = present(view, name)
     if found is not None:
         return found
-    stranger = harness.engine.container(name)
+    stranger = view.engine.container(name)
     if stranger is not None and stranger.labels.get(labels.ROLE) != labels.ROLE_PRODUCTION:
         said = f"the container of that name was not made by kharness; 'docker' itself reaches it: {stranger.id[:12]}"
         raise ContainerMissingError(f"{name}: there is no container of it; {said}")
     raise ContainerMissingError(f"{name}: there is no container of it; 'kharness up {name}' launches what is live")
 
 
-def must_run(harness: Harness, name: str) -> ContainerFacts:
+def must_run(view: View, name: str) -> ContainerFacts:
     """Return it where it runs; raises `ContainerMissingError`, or `EngineError` that says how it stands."""
-    found = must_be_there(harness, name)
+    found = must_be_there(view, name)
     if found.state == "running":
         return found
     if found.state == "paused":

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from kharness.ops.harness import Harness
 from kharness.ops.present import precedence
+from kharness.ops.view import View
 from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, ImageFacts
 from kharness.plan.listed import Listed, ListedImage
 from kharness.plan.tags import LATEST, LIVE, PREV
 from kharness.settings.catalog import ContainerDir
-from kharness.settings.model import Settings
+
+if TYPE_CHECKING:
+    from kharness.settings.model import Settings
 
 Tagged = tuple[str, ImageFacts]
 
@@ -19,30 +22,30 @@ FIRST = (LATEST, LIVE, PREV)
 """The tags that come before those of releases."""
 
 
-def production(harness: Harness, fleet: Mapping[str, Settings], *, everything: bool = False) -> tuple[Listed, ...]:
+def production(view: View, fleet: Mapping[str, Settings], *, everything: bool = False) -> tuple[Listed, ...]:
     """Return all production containers, sorted by name; with `everything` the directories without one, too.
 
     `fleet` are the settings that could be read. One whose directory is gone is among them. Raises `EngineError`.
     """
     found: dict[str, list[ContainerFacts]] = {}
-    for each in harness.engine.containers(labels={labels.ROLE: labels.ROLE_PRODUCTION}):
-        facts = harness.engine.container(each.id)
+    for each in view.engine.containers(labels={labels.ROLE: labels.ROLE_PRODUCTION}):
+        facts = view.engine.container(each.id)
         if facts is not None:
             found.setdefault(facts.labels.get(labels.NAME, facts.name), []).append(facts)
-    names = {directory.name for directory in harness.catalog.directories} if everything else set()
+    names = {directory.name for directory in view.catalog.directories} if everything else set()
     rows = [
-        _listed(harness, name, facts, fleet)
+        _listed(view, name, facts, fleet)
         for name, containers in found.items()
         for facts in sorted(containers, key=precedence)
     ]
-    rows += [_listed(harness, name, None, fleet) for name in names - found.keys()]
+    rows += [_listed(view, name, None, fleet) for name in names - found.keys()]
     return tuple(sorted(rows, key=lambda row: row.name))
 
 
-def images(harness: Harness, directories: Iterable[ContainerDir]) -> tuple[ListedImage, ...]:
+def images(view: View, directories: Iterable[ContainerDir]) -> tuple[ListedImage, ...]:
     """Return the images of directories: `:latest`, `:live`, `:prev`, then those of releases, the newest first."""
-    used = {each.image_id for each in harness.engine.containers(labels={labels.ROLE: labels.ROLE_PRODUCTION})}
-    tagged = [(tag, image) for image in harness.engine.images() for tag in image.tags]
+    used = {each.image_id for each in view.engine.containers(labels={labels.ROLE: labels.ROLE_PRODUCTION})}
+    tagged = [(tag, image) for image in view.engine.images() for tag in image.tags]
     return tuple(
         ListedImage(
             name=directory.name,
@@ -53,18 +56,18 @@ def images(harness: Harness, directories: Iterable[ContainerDir]) -> tuple[Liste
             used=image.id in used,
         )
         for directory in directories
-        for ref, image in _ordered(tagged, of=f"{harness.host.repository}/{directory.name}:")
+        for ref, image in _ordered(tagged, of=f"{view.repository}/{directory.name}:")
     )
 
 
-def _listed(harness: Harness, name: str, facts: ContainerFacts | None, fleet: Mapping[str, Settings]) -> Listed:
-    live = harness.engine.image(harness.tags(name).live)
+def _listed(view: View, name: str, facts: ContainerFacts | None, fleet: Mapping[str, Settings]) -> Listed:
+    live = view.engine.image(view.tags(name).live)
     autostart = fleet[name].autostart if name in fleet else None
     return Listed(
         name=name,
         facts=facts,
         live=live.id if live else None,
-        known=harness.catalog.get(name) is not None,
+        known=view.catalog.get(name) is not None,
         wave=autostart.wave if autostart else None,
     )
 

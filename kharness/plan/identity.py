@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from kharness.plan.facts import ContainerFacts, short_id
 
+ASIDE, WAITING = ".old", ".new"
+"""What is appended to the old container's name until the new one is verified, and to the new one's until it starts."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from kharness.plan.sizes import size_text
-from kharness.plan.snapshots import Writes
+
+if TYPE_CHECKING:
+    from kharness.plan.snapshots import Writes
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo
 
 from kharness.errors import Problem, SettingsError
+from kharness.settings.glance import DEFAULT_REPOSITORY, ENGINE, REPOSITORY
 from kharness.settings.network import IP
 from kharness.settings.policy import Identifier, Profile, Waiver
 from kharness.settings.problems import told
@@ -20,8 +21,6 @@ from kharness.settings.section import Section, expected
 from kharness.settings.several import Argv, Parameters
 from kharness.settings.sources import ENVIRONMENT, SOURCE_VARIABLES, Layer, files, from_variable, placed
 
-ENGINE = re.compile(r"(unix|tcp|ssh|http|https)://\S+")
-REPOSITORY = re.compile(r"[a-z0-9][a-z0-9.:_-]*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 TABLES = frozenset({"networks", "waive"})
 """Keys that have tables, which no variable can say, and of which each file adds some."""
 FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
@@ -102,7 +101,7 @@ class HostSettings(Section):
 
     source_paths: tuple[Located, ...] = ()
     """The folders that hold container directories; the first one shadows the others."""
-    repository: Annotated[str, _matching(REPOSITORY, "a repository such as ktools")] = "ktools"
+    repository: Annotated[str, _matching(REPOSITORY, "a repository such as ktools")] = DEFAULT_REPOSITORY
     """What comes before the directory's name in an image's."""
     dv: Located = Field(default_factory=_default_dv)
     """The volume root."""

@@ -174,3 +174,15 @@ def test_silence_is_told_as_such(talking: Open, said: bytes) -> None:
     wire, _ = talking([[said, 0.4]])
     with pytest.raises(SilentError, match="the engine at there did not answer in time"):
         wire.ask("GET", "/x", timeout=0.1)
+
+
+def test_who_lets_go_of_a_client_leaves_no_connection_open(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "s"))
+        server.listen()
+        thread = threading.Thread(target=Engine().serve, args=(server, [[[HELLO], []]]))
+        thread.start()
+        # An unclosed socket would be a warning, which fails.
+        assert Wire(SocketClient(str(tmp_path / "s"), size=1), version="1", endpoint="x").ask("GET", "/x") == [1, 2]
+        thread.join(5)
+        assert not thread.is_alive()

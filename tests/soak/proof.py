@@ -10,8 +10,8 @@ from pathlib import Path
 
 from kharness.host.snapshots import Snapshots
 from kharness.ops.recover import recover
-from kharness.ops.targets.engine import WAITING
 from kharness.plan.facts import ContainerFacts, short_id
+from kharness.plan.identity import WAITING
 from kharness.settings.catalog import ContainerDir
 from tests.ops.site import Site
 

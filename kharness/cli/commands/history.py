@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from kharness.cli.names import complete_names
 from kharness.cli.opening import open_here, select
+from kharness.cli.table import print_table
 from kharness.host.state import Release
 from kharness.plan.facts import short_id
 
@@ -37,11 +35,8 @@ def command(name: str | None, *, limit: int) -> None:
         return
     # What a terminal of 80 columns holds; the rest is told of one container at a time.
     columns = OF_ONE if chosen else OF_ALL
-    table = Table(*columns, box=None, pad_edge=False)
-    for release in releases:
-        row = _row(release)
-        table.add_row(*(row[column] for column in columns))
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    rows = map(_row, releases)
+    print_table(columns, (tuple(row[column] for column in columns) for row in rows))
     for release in releases if chosen else ():
         if release.note:
             first, *rest = release.note.splitlines()

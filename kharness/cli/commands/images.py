@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from kharness.cli.names import complete_names
-from kharness.cli.opening import open_here, select
+from kharness.cli.opening import look_here, select
 from kharness.cli.table import print_table
 from kharness.ops.ps import images
 from kharness.report.ps import IMAGES, image_row
@@ -27,8 +27,8 @@ def command(name: str | None, *, as_json: bool) -> None:
       kharness images filewatchdock
       kharness images --json
     """
-    harness = open_here()
-    found = images(harness, (select(harness, name),) if name else harness.catalog.directories)
+    view = look_here()
+    found = images(view, (select(view, name),) if name else view.catalog.directories)
     if as_json:
         click.echo(json.dumps([asdict(each) for each in found], indent=2))
         return

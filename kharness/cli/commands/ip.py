@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kharness.cli.names import complete_names
-from kharness.cli.opening import open_here, select
+from kharness.cli.opening import look_here, select
 from kharness.errors import EngineError
 from kharness.ops.present import must_run
 
@@ -22,8 +22,8 @@ def command(name: str) -> None:
       kharness ip filewatchdock
       ping "$(kharness ip filewatchdock)"
     """
-    harness = open_here()
-    found = must_run(harness, select(harness, name).name)
+    view = look_here()
+    found = must_run(view, select(view, name).name)
     if not found.addresses:
         raise EngineError(f"{found.name}: has no address of its own; it may be on the host's network, or on none")
     for _, address in sorted(found.addresses.items()):

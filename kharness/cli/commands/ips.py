@@ -6,7 +6,7 @@ import json
 
 import click
 
-from kharness.cli.opening import open_here
+from kharness.cli.opening import look_here
 from kharness.cli.table import print_table
 from kharness.ops.ps import production
 from kharness.report.ps import address_rows
@@ -24,7 +24,7 @@ def command(*, as_json: bool) -> None:
       kharness ips
       kharness ips --json
     """
-    found = production(open_here(), {})
+    found = production(look_here(), {})
     if as_json:
         value = {each.name: dict(each.facts.addresses) for each in found if each.facts and each.facts.up}
         click.echo(json.dumps(value, indent=2))

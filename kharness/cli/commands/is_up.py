@@ -8,7 +8,7 @@ import time
 import click
 
 from kharness.cli.names import complete_names
-from kharness.cli.opening import open_here, select
+from kharness.cli.opening import look_here, select
 from kharness.ops.present import present
 from kharness.plan.life import why_not_up
 from kharness.report.ps import life_text
@@ -26,9 +26,9 @@ def command(name: str) -> None:
       kharness is-up filewatchdock
       kharness is-up filewatchdock >/dev/null || echo it is down
     """
-    harness = open_here()
-    directory = select(harness, name)
-    found = present(harness, directory.name)
+    view = look_here()
+    directory = select(view, name)
+    found = present(view, directory.name)
     said = life_text(found, now=time.time()) if found else "has no container"
     click.echo(f"{directory.name}: {said}")
     sys.exit(1 if found is None or why_not_up(found) else 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kharness.cli.names import complete_names
-from kharness.cli.opening import open_here, select
+from kharness.cli.opening import look_here, select
 from kharness.ops.present import must_run
 
 
@@ -21,5 +21,5 @@ def command(name: str) -> None:
       kharness pid filewatchdock
       nsenter --net --target "$(kharness pid filewatchdock)" ss -tln
     """
-    harness = open_here()
-    click.echo(must_run(harness, select(harness, name).name).pid)
+    view = look_here()
+    click.echo(must_run(view, select(view, name).name).pid)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from kharness.cli.table import print_table
 from kharness.plan.policy.catalog import checks_of, find_check
 from kharness.report.policy import COLUMNS, check_row, check_value, explained
 
@@ -43,10 +41,7 @@ def list_checks(*, profile: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([check_value(check) for check in checks], indent=2))
         return
-    table = Table(*COLUMNS, box=None, pad_edge=False)
-    for check in checks:
-        table.add_row(*check_row(check))
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    print_table(COLUMNS, map(check_row, checks))
 
 
 @command.command()

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import click
 
-from kharness.cli.opening import open_here
+from kharness.cli.opening import look_here, open_here
 from kharness.cli.table import print_table
-from kharness.ops.harness import Harness
 from kharness.ops.ps import production
+from kharness.ops.view import View
 from kharness.plan.listed import Listed
 from kharness.report.ps import ALL_COLUMNS, COLUMNS, listed_row, listed_value, wave_text
+
+if TYPE_CHECKING:
+    from kharness.errors import SettingsError
+    from kharness.settings.model import Settings
 
 
 @click.command()
@@ -21,17 +27,16 @@ from kharness.report.ps import ALL_COLUMNS, COLUMNS, listed_row, listed_value, w
 def command(*, everything: bool, as_json: bool) -> None:
     """List production's containers, stopped ones too.
 
-    Directories that another one shadows, or whose settings cannot be read, are named on standard error, and change no
-    exit status.
+    Directories that another one shadows and, with --all or --json, those whose settings cannot be read, are named on
+    standard error, and change no exit status.
 
     \b
     Examples:
       kharness ps
       kharness ps --all --json
     """
-    harness = open_here()
-    fleet, broken = harness.fleet()
-    found = production(harness, fleet, everything=everything)
+    view, fleet, broken = _with_settings() if everything or as_json else (look_here(), {}, ())
+    found = production(view, fleet, everything=everything)
     now = time.time()
     if as_json:
         click.echo(json.dumps([listed_value(each, now=now) for each in found], indent=2))
@@ -41,15 +46,20 @@ def command(*, everything: bool, as_json: bool) -> None:
         print_table(COLUMNS, (listed_row(each, now=now) for each in found))
     if not found and not as_json:
         click.echo("nothing of production is here", err=True)
-    _notes(harness, found)
+    _notes(view, found)
     for error in broken:
         click.echo(str(error), err=True)
 
 
-def _notes(harness: Harness, found: tuple[Listed, ...]) -> None:
+def _with_settings() -> tuple[View, Mapping[str, Settings], tuple[SettingsError, ...]]:
+    harness = open_here()
+    return harness, *harness.fleet()
+
+
+def _notes(view: View, found: tuple[Listed, ...]) -> None:
     for each in found:
         if not each.known:
             click.echo(f"{each.name}: no source path has its container directory", err=True)
-    for shadowed in harness.catalog.shadowed:
-        first = harness.catalog.get(shadowed.name)
+    for shadowed in view.catalog.shadowed:
+        first = view.catalog.get(shadowed.name)
         click.echo(f"{shadowed.path}: is shadowed by {first.path if first else shadowed.name}", err=True)

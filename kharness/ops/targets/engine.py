@@ -28,14 +28,13 @@ from kharness.ops.volumeroot import check_volume_root, record_volume_root
 from kharness.ops.volumes import create_volumes, missing_volumes
 from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts
+from kharness.plan.identity import ASIDE, WAITING
 from kharness.plan.launch import LaunchPlan, Subject
 from kharness.plan.mounters import meets
 from kharness.plan.operation import Former, Operation, former_of, retries_of
 
 OWN_NETWORKS = {"bridge", "host", "none", "default"}
 """Networks that every engine has."""
-ASIDE, WAITING = ".old", ".new"
-"""What is appended to the old container's name until the new one is verified, and to the new one's until it starts."""
 SHORT = 12
 """Digits of an id that name a container, and fit into a command that a person pastes."""
 
