@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from kharness.errors import Problem, SettingsError
 from kharness.settings.catalog import SETTINGS_FILE
 from kharness.settings.checks import check_image, check_settings, empty_keys
+from kharness.settings.laid import Laid, Source, laid
 from kharness.settings.model import Settings
 from kharness.settings.problems import Told, shown, told
 from kharness.settings.secret_checks import check_secrets
@@ -24,11 +26,29 @@ NAME = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*")
 """A path component of an image's name, by the grammar of the registry's distribution project."""
 SHORTEST = 2
 """An engine takes no shorter name for a container."""
+OTHER_KEY = re.compile(r"\b(?:mem_limit|volumes|tmpfs)\b")
+"""The keys that a message about another one speaks of."""
 NULL = "should have a value, not null; remove the key if its default is meant"
 
 
-def load_settings(directory: Path) -> Settings:
-    """Read a container directory's settings; raises `SettingsError` with all problems of the file."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """Settings, and the sources that they are laid together from, the lowest first."""
+
+    settings: Settings
+    sources: tuple[Source, ...]
+
+
+def load_settings(directory: Path, *, below: Iterable[Source] = (), above: Iterable[Source] = ()) -> Settings:
+    """Read a container directory's settings; raises `SettingsError` with all problems of the file.
+
+    The file is laid over what is `below`, and under what is `above`; each the lowest first.
+    """
+    return load_laid(directory, below=below, above=above).settings
+
+
+def load_laid(directory: Path, *, below: Iterable[Source] = (), above: Iterable[Source] = ()) -> Loaded:
+    """Read the same, and tell what it is made of."""
     file = directory / SETTINGS_FILE
     name = directory.resolve().name
     if len(name) < SHORTEST or not NAME.fullmatch(name):
@@ -41,11 +61,34 @@ def load_settings(directory: Path) -> Settings:
         text = file.read_bytes()
     except OSError as error:
         raise SettingsError([Problem(file, "", f"cannot be read: {error.strerror}")]) from None
-    return parse_settings(text, file=file, has_dockerfile=(directory / "Dockerfile").is_file())
+    has_dockerfile = (directory / "Dockerfile").is_file()
+    return _parse(text, file=file, has_dockerfile=has_dockerfile, below=below, above=above)
 
 
-def parse_settings(text: bytes, *, file: Path, has_dockerfile: bool) -> Settings:
+def parse_settings(text: bytes, *, file: Path, has_dockerfile: bool, below: Iterable[Source] = ()) -> Settings:
     """Read the text of a settings file; `file` is where its problems are said to be. Raises `SettingsError` only."""
+    return _parse(text, file=file, has_dockerfile=has_dockerfile, below=below, above=()).settings
+
+
+def _parse(
+    text: bytes, *, file: Path, has_dockerfile: bool, below: Iterable[Source], above: Iterable[Source]
+) -> Loaded:
+    document = _document(text, file)
+    value, wrong = without_variables(_without_extensions(document.value))
+    wrong += [
+        Told(loc=loc, message=f"should be said once, it is in line {line} already") for loc, line in document.duplicates
+    ]
+    own = Source(said=value, file=file)
+    sources = (*below, own, *above)
+    together = laid(sources)
+    problems = [*wrong, *(Told(loc=loc, message=NULL) for loc in empty_keys(together.value))]
+    settings = _check(together.value, problems, file=file, has_dockerfile=has_dockerfile)
+    if settings is None:
+        raise SettingsError(_sorted(problems, together, own, document, always=wrong))
+    return Loaded(settings=settings, sources=sources)
+
+
+def _document(text: bytes, file: Path) -> Document:
     try:
         document = read_yaml(text)
     except YamlError as error:
@@ -55,15 +98,7 @@ def parse_settings(text: bytes, *, file: Path, has_dockerfile: bool) -> Settings
     if not isinstance(document.value, Mapping):
         message = f"should be a mapping such as 'ports: [80]', not {shown(document.value)}"
         raise SettingsError([Problem(file, "", message)])
-    value, problems = without_variables(_without_extensions(document.value))
-    problems += [
-        Told(loc=loc, message=f"should be said once, it is in line {line} already") for loc, line in document.duplicates
-    ]
-    problems += [Told(loc=loc, message=NULL) for loc in empty_keys(value)]
-    settings = _check(value, problems, file=file, has_dockerfile=has_dockerfile)
-    if settings is None:
-        raise SettingsError(_sorted(problems, document, file))
-    return settings
+    return document
 
 
 def settings_of(said: Mapping[str, Any], *, file: Path, has_dockerfile: bool) -> Settings:
@@ -102,6 +137,23 @@ def _within(loc: Loc, others: Iterable[Loc]) -> bool:
     return any(loc[: len(other)] == other for other in others)
 
 
-def _sorted(problems: Iterable[Told], document: Document, file: Path) -> list[Problem]:
-    unique = {(document.line(found.loc), found.key, found.message) for found in problems}
-    return [Problem(file, key, message) for _, key, message in sorted(unique)]
+def _sorted(
+    problems: Iterable[Told], together: Laid, own: Source, document: Document, *, always: Iterable[Told]
+) -> list[Problem]:
+    """Return the problems of other places, then those of the file in its order; `always` are the file's own."""
+    always = tuple(always)
+    unique: set[tuple[int, Problem]] = set()
+    for found in problems:
+        owner = own if found in always else together.owner(found.loc) or own
+        line = document.line(found.loc) if owner is own else -1
+        unique.add((line, owner.problem(found.loc, found.message + _because(found, together, owner))))
+    return [problem for _, problem in sorted(unique)]
+
+
+def _because(found: Told, together: Laid, owner: Source) -> str:
+    """Say where a key that the message names is from, where it is from elsewhere."""
+    for key in OTHER_KEY.findall(found.message):
+        other = together.owner((key,))
+        if other is not None and other is not owner:
+            return f"; {key} is from {other.title((key,))}"
+    return ""

@@ -44,7 +44,7 @@ def _objects(definition: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _finish(definition: dict[str, Any], model: type[Section]) -> None:
-    said = _docstrings(model)
+    said = docstrings(model)
     names = {field.alias or name: name for name, field in model.model_fields.items()}
     for key, found in definition["properties"].items():
         found.pop("title", None)
@@ -58,7 +58,8 @@ def _finish(definition: dict[str, Any], model: type[Section]) -> None:
             found["description"] = text
 
 
-def _docstrings(model: type[Section]) -> dict[str, str]:
+def docstrings(model: type[Section]) -> dict[str, str]:
+    """Return what is said of each field of a model, by the field's name."""
     found: dict[str, str] = {}
     for base in reversed(model.__mro__):
         if issubclass(base, Section) and base is not Section:
