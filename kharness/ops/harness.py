@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -20,7 +20,8 @@ from kharness.plan.facts import EngineFacts
 from kharness.plan.tags import Tags
 from kharness.settings.catalog import Catalog, ContainerDir, find_containers
 from kharness.settings.host import HostSettings, load_host_settings
-from kharness.settings.load import load_settings
+from kharness.settings.laid import Source
+from kharness.settings.load import Loaded, load_laid
 from kharness.settings.model import Settings
 
 Report = Callable[[str, str], None]
@@ -73,9 +74,13 @@ class Harness:
         """Return what takes the details of a long step, such as a build's lines."""
         return lambda line: self.report(who, f" {line}")
 
-    def settings(self, directory: ContainerDir) -> Settings:
-        """Read a directory's settings; `SettingsError` with every problem."""
-        return load_settings(directory.path)
+    def settings(self, directory: ContainerDir, *, above: Iterable[Source] = ()) -> Settings:
+        """Read a directory's settings, under what is `above`; `SettingsError` with every problem."""
+        return self.laid(directory, above=above).settings
+
+    def laid(self, directory: ContainerDir, *, above: Iterable[Source] = ()) -> Loaded:
+        """Read them, and tell what they are laid together from."""
+        return load_laid(directory.path, above=above)
 
     def fleet(self) -> tuple[Mapping[str, Settings], tuple[SettingsError, ...]]:
         """Read all settings; broken files are returned beside the good ones."""

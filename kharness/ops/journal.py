@@ -171,7 +171,7 @@ def _entries(operation: Operation) -> list[Entry]:
         case Kind.LAUNCH if operation.live != operation.image:
             return [_entry(operation, promoted, note=note), _entry(operation, "launch")]
         case kind:
-            return [_entry(operation, kind.value)]
+            return [_entry(operation, kind.value, note=operation.note)]
 
 
 def _entry(operation: Operation, kind: str, *, note: str = "") -> Entry:

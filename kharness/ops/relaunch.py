@@ -16,26 +16,33 @@ from kharness.ops.release import LOCK_TIMEOUT, keyed, operation_of, remember_lin
 from kharness.ops.secrets import sweep_secrets
 from kharness.ops.subject import production_subject
 from kharness.ops.targets.engine import EngineTarget
+from kharness.plan import labels
+from kharness.plan.byhand import laid_over, refusals
 from kharness.plan.facts import ContainerFacts, ImageFacts
 from kharness.plan.launch import LaunchPlan, Subject, plan_production_launch
 from kharness.plan.operation import Evidence, Kind
 from kharness.plan.secrets import redact
 from kharness.settings.catalog import ContainerDir
+from kharness.settings.laid import Source
+from kharness.settings.model import Settings
 
 
-def relaunch(harness: Harness, directory: ContainerDir) -> ContainerFacts:
+def relaunch(harness: Harness, directory: ContainerDir, *, above: tuple[Source, ...] = ()) -> ContainerFacts:
     """Replace what runs; it comes back when the new one does not become ready.
 
-    Raises `LaunchError`, `RefusedError`, `UsageError`.
+    What is `above` the settings holds for this container alone, and is recorded. Raises `LaunchError`, `RefusedError`,
+    `SettingsError`, `UsageError`.
     """
     name = directory.name
     target = EngineTarget(harness)
     with lock(harness.locks, f"release-{name}", timeout=LOCK_TIMEOUT):
         # What is live is asked only now: until here another release may have been undone.
         settle(harness, name)
-        subject, plan = _planned(harness, directory)
-        live = subject.image
-        operation = operation_of(harness, Kind.RELAUNCH, name, live.id, Evidence(session="", tests=0))
+        subject, plan = _planned(harness, directory, above=above)
+        operation = operation_of(harness, Kind.RELAUNCH, name, subject.image.id, Evidence(session="", tests=0))
+        if said := plan.spec.labels.get(labels.LAID):
+            operation = replace(operation, note=f"with {said}")
+            harness.report(name, f"LAUNCHED WITH WHAT NO FILE SAYS, which is recorded: {said}")
         prepare_launch(harness, subject)
         swapped = swap(harness, target, plan, of=name)
         operation = replace(operation, **swapped, data=plan_data(harness, subject))
@@ -75,9 +82,26 @@ def live_image(harness: Harness, directory: ContainerDir) -> ImageFacts:
     return found
 
 
-def _planned(harness: Harness, directory: ContainerDir) -> tuple[Subject, LaunchPlan]:
-    subject = production_subject(harness, directory, harness.settings(directory), live_image(harness, directory))
-    plan = keyed(plan_production_launch(subject, volume_root=harness.volume_root))
+def plan_by_hand(
+    harness: Harness, directory: ContainerDir, settings: Settings, image: ImageFacts, *, said: str
+) -> tuple[Subject, LaunchPlan]:
+    """Plan production from an image; `said` is what no file says of the settings. Raises `SettingsError`."""
+    subject = production_subject(harness, directory, settings, image)
+    plan = plan_production_launch(subject, volume_root=harness.volume_root)
+    if said:
+        plan = replace(plan, spec=replace(plan.spec, labels={**plan.spec.labels, labels.LAID: said}))
+    return subject, plan
+
+
+def _planned(
+    harness: Harness, directory: ContainerDir, *, above: tuple[Source, ...] = ()
+) -> tuple[Subject, LaunchPlan]:
+    if reasons := refusals(above, development=False):
+        raise UsageError("\n".join(reasons))
+    settings = harness.settings(directory, above=above)
+    said = ", ".join(laid_over(above))
+    subject, plan = plan_by_hand(harness, directory, settings, live_image(harness, directory), said=said)
+    plan = keyed(plan)
     if refused := refusals_of_data(harness, subject, plan):
         raise RefusedError("\n".join(f"{directory.name}: {reason}" for reason in refused))
     return subject, plan

@@ -74,7 +74,10 @@ def _restarted(harness: Harness, found: ContainerFacts, plan: LaunchPlan, *, sec
 def _notes(harness: Harness, name: str, found: ContainerFacts, plan: LaunchPlan) -> Iterator[str]:
     live = harness.engine.image(harness.tags(name).live)
     launched = found.labels.get(labels.INPUTS)
-    if live is not None and live.id != found.image_id:
+    other = live is not None and live.id != found.image_id
+    if other:
         yield f"another image is live than the one it runs; 'kharness run {name}' launches that"
-    elif launched and launched != plan.spec.labels[labels.INPUTS]:
+    if said := found.labels.get(labels.LAID):
+        yield f"it was launched with {said}, which no file says; 'kharness run {name}' launches without"
+    elif not other and launched and launched != plan.spec.labels[labels.INPUTS]:
         yield f"its settings have changed since it was launched; 'kharness run {name}' launches with them"

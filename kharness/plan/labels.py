@@ -28,6 +28,9 @@ INPUTS = "kharness.inputs"
 RELEASE = "kharness.release"
 """On a production instance: the release that made it, by which the way back finds it under whatever name."""
 
+LAID = "kharness.laid"
+"""On a production instance: what its launch by hand said that no file says, as it was typed, without values."""
+
 ROLE_TEST = "test"
 ROLE_PRODUCTION = "production"
 

@@ -78,7 +78,7 @@ class Operation:
     `id` is the `kharness.release` label of the container that it creates, `container` that one's name on the engine
     (empty for a promotion). `live` and `prev` are the ids that the tags named before, `image` what `:live` is to name.
     `fresh` are the directories of the host that it makes, `at` is when it began, in seconds since the epoch. `data` are
-    None where they stay whatever becomes of it.
+    None where they stay whatever becomes of it. `note` is what the ledger shall tell of it.
     """
 
     id: str
@@ -94,6 +94,7 @@ class Operation:
     former: Former | None = None
     fresh: tuple[str, ...] = ()
     data: Data | None = None
+    note: str = ""
 
     def to_json(self) -> str:
         """Return the text that the journal keeps."""

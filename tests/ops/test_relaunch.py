@@ -8,8 +8,11 @@ import pytest
 
 from kharness.errors import ConflictError, EngineError, KharnessError, LaunchError, UsageError
 from kharness.ops.relaunch import relaunch
-from kharness.plan.facts import ContainerFacts, ImageFacts
+from kharness.ops.restart import restart
+from kharness.plan import labels
+from kharness.plan.facts import ContainerFacts, ExecResult, ImageFacts
 from kharness.plan.runspec import RunSpec
+from kharness.settings.flags import from_environment, from_flags
 from kharness.settings.host import NetworkDecl
 from tests.ops.releases import Production, do_by_hand
 
@@ -130,4 +133,48 @@ def test_a_directory_outside_the_volume_root_is_missed_before_anything_is_stoppe
     with pytest.raises(KharnessError, match="none: should exist, because it is mounted at /x"):
         by_hand(web)
     assert web.snapshot() == before
+    assert web.changes() == ()
+
+
+FLAGS = (from_environment({"KHARNESS_RUN_CPUS": "2"}), from_flags({"mem_limit": ("1g",), "environment": ("A=secret",)}))
+SAID = "KHARNESS_RUN_CPUS, --mem-limit, --environment A"
+
+
+def test_what_is_said_for_one_launch_is_told_and_recorded_without_its_values(running: Running) -> None:
+    web, _ = running
+    harness, directory = web.world.harness(), web.world.directory("web")
+    found = relaunch(harness, directory, above=FLAGS)
+    spec = web.engine.boxes[found.id].spec
+    assert (spec.limits.memory, spec.limits.cpus, spec.environment) == (1 << 30, 2.0, {"A": "secret"})
+    assert found.labels[labels.LAID] == SAID
+    assert f"web: LAUNCHED WITH WHAT NO FILE SAYS, which is recorded: {SAID}" in web.world.told
+    newest = harness.state.releases("web", limit=1)[0]
+    assert (newest.kind, newest.note) == ("relaunch", f"with {SAID}")
+    [note] = restart(harness, directory, dry_run=True).notes
+    assert note == f"it was launched with {SAID}, which no file says; 'kharness run web' launches without"
+    again = relaunch(harness, directory)
+    assert labels.LAID not in again.labels
+    assert web.engine.boxes[again.id].spec.limits.memory is None
+    assert restart(harness, directory, dry_run=True).notes == ()
+    assert harness.state.releases("web", limit=1)[0].note == ""
+
+
+def test_a_launch_with_flags_that_fails_is_put_back(running: Running) -> None:
+    web, _ = running
+    before = web.snapshot()
+    web.engine.script = lambda *_: ExecResult(1, "", "")
+    with pytest.raises(LaunchError, match="was not ready after"):
+        relaunch(web.world.harness(), web.world.directory("web"), above=FLAGS)
+    assert web.snapshot().containers == before.containers
+    assert labels.LAID not in next(iter(web.engine.boxes.values())).spec.labels
+
+
+def test_what_has_no_say_or_is_wrong_is_refused_before_anything_is_done(running: Running) -> None:
+    web, _ = running
+    for flags, error in (
+        ({"image": ("x",), "gate": ("skips=[a]",)}, r"^--image: has no say in this launch: .*\n--gate: has no say"),
+        ({"mem_limit": ("much",)}, r"^command line: --mem-limit: should be a size"),
+    ):
+        with pytest.raises(KharnessError, match=error):
+            relaunch(web.world.harness(), web.world.directory("web"), above=(from_flags(flags),))
     assert web.changes() == ()

@@ -13,6 +13,7 @@ from kharness.cli.opening import look_here, open_here
 from kharness.cli.table import print_table
 from kharness.ops.ps import production
 from kharness.ops.view import View
+from kharness.plan import labels
 from kharness.plan.listed import Listed
 from kharness.report.ps import ALL_COLUMNS, COLUMNS, listed_row, listed_value, wave_text
 
@@ -58,6 +59,8 @@ def _with_settings() -> tuple[View, Mapping[str, Settings], tuple[SettingsError,
 
 def _notes(view: View, found: tuple[Listed, ...]) -> None:
     for each in found:
+        if each.facts is not None and (said := each.facts.labels.get(labels.LAID)):
+            click.echo(f"{each.name}: was launched with {said}, which no file says", err=True)
         if not each.known:
             click.echo(f"{each.name}: no source path has its container directory", err=True)
     for shadowed in view.catalog.shadowed:

@@ -2,68 +2,98 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import click
 
+from kharness.cli.foreground import stay
+from kharness.cli.laying import SettingsCommand, sources_of
 from kharness.cli.names import complete_names
 from kharness.cli.opening import open_here, open_to_act, select
 from kharness.errors import UsageError
 from kharness.ops.harness import Harness
-from kharness.ops.relaunch import relaunch
-from kharness.ops.subject import instance_subject, production_subject
+from kharness.ops.relaunch import plan_by_hand, relaunch
+from kharness.ops.subject import instance_subject
+from kharness.plan.byhand import laid_over, refusals
 from kharness.plan.dockerline import docker_line
+from kharness.plan.explain import explain
 from kharness.plan.facts import short_id
-from kharness.plan.launch import LaunchPlan, TestPlace, plan_production_launch, plan_test_launch
+from kharness.plan.launch import LaunchPlan, TestPlace, plan_test_launch
 from kharness.plan.modes import Mode
 from kharness.plan.mounts import Scratch
 from kharness.settings.catalog import ContainerDir
+from kharness.settings.laid import Source
 
 PRODUCTION = "production"
 
 
-@click.command()
+@click.command(cls=SettingsCommand)
 @click.argument("name", shell_complete=complete_names)
-@click.option("--dry-run", is_flag=True, help="Print the equivalent docker command and launch nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the docker command and launch nothing.")
 @click.option(
     "--mode",
     type=click.Choice([PRODUCTION, Mode.STANDALONE.value, Mode.PROD_READY.value]),
     default=PRODUCTION,
-    show_default=True,
-    help="With --dry-run: as what it would be launched.",
+    metavar="MODE",
+    help="With --dry-run: production, standalone or prod-ready.",
 )
-def command(name: str, *, dry_run: bool, mode: str) -> None:
+@click.option("--foreground", "-f", is_flag=True, help="Show its output until it ends; ctrl-c stops it.")
+@click.option("--explain", "key", metavar="KEY", help="Say where a setting's value comes from.")
+@click.pass_context
+def command(context: click.Context, name: str, *, dry_run: bool, mode: str, foreground: bool, key: str | None) -> None:
     """Launch the production instance of container NAME from :live.
 
-    What runs under the name now is replaced, and comes back if the new one does not become ready.
+    What runs now is replaced, and comes back if the new one does not become ready. Every setting has a flag, for this
+    launch alone.
 
     \b
     Examples:
-      kharness run filewatchdock --dry-run
-      kharness run filewatchdock --dry-run --mode prod-ready
+      kharness run filewatchdock --mem-limit 1g --dry-run
+      kharness run filewatchdock --explain mem_limit
     """
-    if mode != PRODUCTION and not dry_run:
+    if mode != PRODUCTION and not dry_run and key is None:
         raise UsageError(f"test instances belong to sessions: 'pytest containers/{name} --ready' launches one")
-    harness = open_here() if dry_run else open_to_act()
+    above = sources_of(context, in_test=mode != PRODUCTION)
+    harness = open_to_act() if not dry_run and key is None else open_here()
     directory = select(harness, name)
-    if not dry_run:
-        found = relaunch(harness, directory)
+    if key is not None:
+        _explain(harness, directory, above, key)
+    elif dry_run:
+        planned = _plan(harness, directory, mode, above)
+        click.echo(docker_line(planned.plan.spec, hide=planned.hidden))
+    else:
+        found = relaunch(harness, directory, above=above)
         click.echo(f"{found.name}: runs {short_id(found.image_id)}")
-        return
-    plan, secret = _plan(harness, directory, mode)
-    click.echo(docker_line(plan.spec, hide=secret))
+        if foreground:
+            sys.exit(stay(harness, directory.name, found))
 
 
-def _plan(harness: Harness, directory: ContainerDir, mode: str) -> tuple[LaunchPlan, frozenset[str]]:
-    settings = harness.settings(directory)
+@dataclass(frozen=True)
+class _Planned:
+    plan: LaunchPlan
+    hidden: frozenset[str]
+
+
+def _explain(harness: Harness, directory: ContainerDir, above: tuple[Source, ...], key: str) -> None:
+    loaded = harness.laid(directory, above=above)
+    for line in explain(key, loaded.sources, name=directory.name, built=loaded.settings.image is None):
+        click.echo(line)
+
+
+def _plan(harness: Harness, directory: ContainerDir, mode: str, above: tuple[Source, ...]) -> _Planned:
+    if reasons := refusals(above, development=mode != PRODUCTION):
+        raise UsageError("\n".join(reasons))
+    settings = harness.settings(directory, above=above)
     tags = harness.tags(directory.name)
     ref = tags.live if mode == PRODUCTION else tags.latest
     image = harness.engine.image(ref) or harness.engine.image(tags.latest)
     if image is None:
         raise UsageError(f"{directory.name}: there is no {ref} yet; 'kharness build {directory.name}' makes an image")
     if mode == PRODUCTION:
-        subject = production_subject(harness, directory, settings, image)
-        return plan_production_launch(subject, volume_root=harness.volume_root), frozenset(subject.env)
+        subject, plan = plan_by_hand(harness, directory, settings, image, said=", ".join(laid_over(above)))
+        return _Planned(plan, frozenset(subject.env))
     subject = instance_subject(directory, settings, image)
     place = TestPlace(
         name=f"test-{directory.name}-SESSION",
@@ -72,4 +102,4 @@ def _plan(harness: Harness, directory: ContainerDir, mode: str) -> tuple[LaunchP
         labels={},
     )
     plan = plan_test_launch(subject, mode=Mode(mode), place=place, volume_root=harness.volume_root)
-    return plan, frozenset(subject.env)
+    return _Planned(plan, frozenset(subject.env))
