@@ -1,0 +1,143 @@
+"""In which order many containers are worked on, and what waits for what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from graphlib import CycleError, TopologicalSorter
+
+
+class Hold(Enum):
+    """What a failure holds back: all `WAVES` after its own, what `NEEDS` it, or `NOTHING`."""
+
+    WAVES = "waves"
+    NEEDS = "needs"
+    NOTHING = "nothing"
+
+
+class End(Enum):
+    """How a step ended; what was `HELD` back never began."""
+
+    DONE = "done"
+    FAILED = "failed"
+    HELD = "held back"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Work on one container: it begins when all in `after` have ended, and does not make sense without its `needs`.
+
+    `wave` is the one in which it starts with the host, None where it does not.
+    """
+
+    name: str
+    wave: int | None = None
+    after: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """Steps in the order in which they begin, and why others cannot have a place in it."""
+
+    steps: tuple[Step, ...]
+    impossible: Mapping[str, str] = field(default_factory=dict)
+
+
+def plan_course(
+    waves: Mapping[str, int | None], needs: Mapping[str, Iterable[str]], *, backwards: bool = False
+) -> Course:
+    """Order containers by their waves, and after what they need; `backwards` stops what needs others before these.
+
+    Only needs that are themselves among the names of `waves` count. They count more than waves do: what needs something
+    of a later wave begins with that one. Without a wave only needs have a say.
+    """
+    edges = {name: frozenset(needs.get(name, ())) & waves.keys() - {name} for name in sorted(waves)}
+    impossible = _circles(edges)
+    edges = {name: wanted - impossible.keys() for name, wanted in edges.items() if name not in impossible}
+    order = tuple(TopologicalSorter(edges).static_order())
+    floors: dict[str, int | None] = {}
+    for name in order:
+        known = [waves[name], *(floors[each] for each in sorted(edges[name]))]
+        floors[name] = max((wave for wave in known if wave is not None), default=None)
+    numbers = {name: floors[name] if waves[name] is not None else None for name in order}
+    wanted_by = {name: frozenset(each for each in order if name in edges[each]) for name in order}
+    steps = [
+        Step(
+            name=name,
+            wave=numbers[name],
+            after=(wanted_by[name] if backwards else edges[name]) | _other_waves(name, numbers, backwards=backwards),
+            needs=edges[name],
+        )
+        for name in order
+    ]
+    depths = _depths(steps)
+    return Course(steps=tuple(sorted(steps, key=lambda step: (depths[step.name], step.name))), impossible=impossible)
+
+
+def stages(course: Course) -> tuple[tuple[Step, ...], ...]:
+    """Return the steps that could begin together, in order."""
+    depths = _depths(course.steps)
+    found: dict[int, list[Step]] = {}
+    for step in course.steps:
+        found.setdefault(depths[step.name], []).append(step)
+    return tuple(tuple(found[depth]) for depth in sorted(found))
+
+
+def can_begin(course: Course, ends: Mapping[str, End], *, hold: Hold) -> Iterator[tuple[Step, str]]:
+    """Yield the steps that wait for nothing any more, each with the reason that holds it back, or an empty text.
+
+    `ends` are those that have ended; the caller knows which it has begun.
+    """
+    for step in course.steps:
+        if step.name not in ends and step.after <= ends.keys():
+            yield step, _held_by(course, step, ends, hold=hold)
+
+
+def _held_by(course: Course, step: Step, ends: Mapping[str, End], *, hold: Hold) -> str:
+    if hold is Hold.NOTHING:
+        return ""
+    for name in sorted(step.needs):
+        if ends.get(name) is End.FAILED:
+            return f"it needs {name}, which failed"
+        if ends.get(name) is End.HELD:
+            return f"it needs {name}, which was held back"
+    if hold is Hold.NEEDS:
+        return ""
+    failed = [each for each in course.steps if each.name in step.after - step.needs and ends[each.name] is not End.DONE]
+    if not failed:
+        return ""
+    first = min(each.wave for each in failed if each.wave is not None)
+    names = sorted(each.name for each in failed if each.wave == first)
+    return f"wave {first} is not healthy: {', '.join(names)}"
+
+
+def _other_waves(name: str, numbers: Mapping[str, int | None], *, backwards: bool) -> frozenset[str]:
+    own = numbers[name]
+    if own is None:
+        return frozenset()
+    others = ((other, wave) for other, wave in numbers.items() if wave is not None)
+    return frozenset(other for other, wave in others if (wave > own if backwards else wave < own))
+
+
+def _depths(steps: Iterable[Step]) -> dict[str, int]:
+    after = {step.name: step.after for step in steps}
+    depths: dict[str, int] = {}
+    for name in TopologicalSorter(after).static_order():
+        depths[name] = 1 + max((depths[each] for each in after[name]), default=0)
+    return depths
+
+
+def _circles(edges: Mapping[str, frozenset[str]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    while True:
+        try:
+            TopologicalSorter(
+                {name: each - found.keys() for name, each in edges.items() if name not in found}
+            ).prepare()
+        except CycleError as error:
+            circle: list[str] = error.args[1]
+            found |= dict.fromkeys(circle, f"these need each other in a circle: {' -> '.join(circle)}")
+        else:
+            return found

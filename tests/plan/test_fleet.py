@@ -1,0 +1,96 @@
+"""What begins when, and what is held back by what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from kharness.plan.fleet import Course, End, Hold, can_begin, plan_course, stages
+
+Waves = Mapping[str, int | None]
+Needs = Mapping[str, tuple[str, ...]]
+
+SIX: Waves = {"a": 1, "b": 1, "c": 2, "d": 2, "e": 10, "f": 10}
+D, F, H = End.DONE, End.FAILED, End.HELD
+
+
+def staged(course: Course) -> list[list[str]]:
+    return [[step.name for step in stage] for stage in stages(course)]
+
+
+@pytest.mark.parametrize(
+    ("waves", "needs", "forwards", "backwards"),
+    [
+        ({}, {}, [], []),
+        (SIX, {}, [["a", "b"], ["c", "d"], ["e", "f"]], [["e", "f"], ["c", "d"], ["a", "b"]]),
+        # Within a wave, and between waves, what is needed comes first.
+        ({"web": 1, "db": 1}, {"web": ("db", "gone")}, [["db"], ["web"]], [["web"], ["db"]]),
+        ({"web": 1, "db": 2, "x": 1}, {"web": ("db",)}, [["x"], ["db"], ["web"]], [["web"], ["db"], ["x"]]),
+        # Without waves only needs have a say ...
+        (
+            {"base": None, "a": None, "b": None, "free": None},
+            {"a": ("base",), "b": ("a",)},
+            [["base", "free"], ["a"], ["b"]],
+            [["b", "free"], ["a"], ["base"]],
+        ),
+        # ... also where others have waves, and what needs them needs what they need.
+        (
+            {"base": None, "a": 1, "b": 2, "free": None},
+            {"b": ("base",)},
+            [["a", "base", "free"], ["b"]],
+            [["b", "free"], ["a", "base"]],
+        ),
+        ({"a": 1, "tool": None, "c": 3}, {"a": ("tool",), "tool": ("c",)}, [["c"], ["tool"], ["a"]], None),
+        ({"a": 1, "b": 1}, {"a": ("a",)}, [["a", "b"]], None),
+    ],
+)
+def test_stages(waves: Waves, needs: Needs, forwards: list[list[str]], backwards: list[list[str]] | None) -> None:
+    assert staged(plan_course(waves, needs)) == forwards
+    if backwards is not None:
+        assert staged(plan_course(waves, needs, backwards=True)) == backwards
+
+
+def test_a_circle_stands_in_nobody_elses_way() -> None:
+    waves = {"a": 1, "b": 1, "c": 1, "d": 2, "e": 2, "f": 2}
+    course = plan_course(waves, {"a": ("b",), "b": ("a",), "c": ("b",), "e": ("f",), "f": ("e",)})
+    assert staged(course) == [["c"], ["d"]]
+    assert course.impossible.keys() == {"a", "b", "e", "f"}
+    assert course.impossible["a"] in {
+        "these need each other in a circle: a -> b -> a",
+        "these need each other in a circle: b -> a -> b",
+    }
+
+
+@pytest.mark.parametrize(
+    ("hold", "ends", "expected"),
+    [
+        (Hold.WAVES, {}, {"a": "", "b": ""}),
+        (Hold.WAVES, {"a": D}, {"b": ""}),
+        (Hold.WAVES, {"a": D, "b": D}, {"c": ""}),
+        (Hold.WAVES, {"a": D, "b": D, "c": D}, {"d": ""}),
+        (Hold.WAVES, {"a": F, "b": D}, {"c": "wave 1 is not healthy: a"}),
+        (Hold.WAVES, {"a": F, "b": F}, {"c": "wave 1 is not healthy: a, b"}),
+        (Hold.WAVES, {"a": D, "b": D, "c": F}, {"d": "it needs c, which failed"}),
+        (Hold.WAVES, {"a": F, "b": D, "c": H}, {"d": "it needs c, which was held back"}),
+        (
+            Hold.WAVES,
+            {"a": D, "b": D, "c": F, "d": H},
+            {"e": "wave 2 is not healthy: c, d", "f": "it needs d, which was held back"},
+        ),
+        (Hold.NEEDS, {"a": F, "b": F}, {"c": ""}),
+        (Hold.NEEDS, {"a": F, "b": D, "c": F}, {"d": "it needs c, which failed"}),
+        (Hold.NEEDS, {"a": F, "b": D, "c": F, "d": H}, {"e": "", "f": "it needs d, which was held back"}),
+        (Hold.NOTHING, {"a": F, "b": D, "c": F}, {"d": ""}),
+    ],
+)
+def test_what_may_begin_and_what_is_held_back(hold: Hold, ends: dict[str, End], expected: dict[str, str]) -> None:
+    course = plan_course(SIX, {"d": ("c",), "f": ("d",)})
+    assert {step.name: reason for step, reason in can_begin(course, ends, hold=hold)} == expected
+
+
+def test_what_needs_nothing_that_failed_is_held_back_by_waves_alone() -> None:
+    course = plan_course({"base": None, "a": 1, "b": 2}, {"a": ("base",)})
+    ends = {"base": F, "a": H}
+    assert [reason for _, reason in can_begin(course, ends, hold=Hold.WAVES)] == ["wave 1 is not healthy: a"]
+    assert [reason for _, reason in can_begin(course, ends, hold=Hold.NEEDS)] == [""]
