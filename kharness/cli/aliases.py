@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 ALIASES = {
     "0": ("down",),
+    "00": ("down-all",),
     "01": ("restart",),
     "1": ("up",),
     "11": ("up-all",),

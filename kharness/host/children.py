@@ -27,7 +27,7 @@ GRACE = 30.0
 """Seconds in which what is stopped may put things back."""
 TICK, SOON = 0.1, 0.01
 CHUNK = 1 << 16
-NOTHING = "it ended without a word"
+INTERRUPTED, NOTHING = "interrupted", "it ended without a word"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,12 +117,13 @@ class Children:
             sys.stdout.flush()
             sys.stderr.flush()
             pipe, theirs = os.pipe()
+            own = os.getpid()
             # None of them may meet a process that still has this one's handlers.
             before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
             try:
                 pid = os.fork()
                 if pid == 0:
-                    become(job, theirs, log, before)
+                    become(job, theirs, log, before, parent=own)
             except OSError as error:
                 os.close(pipe)
                 raise HostError(f"{job.name}: no process can be started: {error.strerror}") from error
@@ -180,7 +181,7 @@ class Children:
         if not problem and status < 0:
             problem = f"it was ended by {signal.Signals(-status).name}"
         elif not problem and not program:
-            problem = str(found.get("problem", "")) if found else NOTHING
+            problem = str(found.get("problem") or INTERRUPTED) if found else NOTHING
         elif problem and found.get("problem"):
             problem = f"{problem}: {found['problem']}"
         done = "value" in found
@@ -201,7 +202,7 @@ class Children:
                 if self._heeded:
                     running.kill_at = now
                 else:
-                    self._stop(running, "interrupted")
+                    self._stop(running, INTERRUPTED)
             self._heeded = len(self._signals)
         for running in self._running.values():
             if running.kill_at is not None and now >= running.kill_at:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ Work = Callable[[Tell], Any]
 """Returns plain values. `KharnessError` is how it fails, and KeyboardInterrupt how it is stopped."""
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PR_SET_PDEATHSIG = 1
 CRASHED = 70
 """What a process ends with that could not even say so, sysexits(3)."""
 
@@ -36,12 +38,16 @@ class Job:
     timeout: float
 
 
-def become(job: Job, pipe: int, log: int, blocked: Any) -> NoReturn:
-    """Do the job in this new process, and end it; `blocked` are the signals that may stay blocked."""
+def become(job: Job, pipe: int, log: int, blocked: Any, *, parent: int) -> NoReturn:
+    """Do the job in this new process, and end it. `blocked` signals may stay so, `parent` is who waits."""
     status = CRASHED
     try:
         with suppress(OSError):
             os.setpgid(0, 0)
+        # Whoever kills the one that waits for it means this one as well. A program keeps it, prctl(2).
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(status)
         null = os.open(os.devnull, os.O_RDONLY)
         for ours, theirs in ((null, 0), (log, 1), (log, 2)):
             os.dup2(ours, theirs)

@@ -42,11 +42,11 @@ def restart(harness: Harness, directory: ContainerDir, *, dry_run: bool = False)
     name = directory.name
     if dry_run:
         found = must_be_there(harness, name)
-        return _restarted(harness, found, _planned(harness, directory, found), seconds=None)
+        return _restarted(harness, found, plan_of(harness, directory, found), seconds=None)
     with lock(harness.locks, f"release-{name}", timeout=LOCK_TIMEOUT):
         settle(harness, name)
         found = must_be_there(harness, name)
-        plan = _planned(harness, directory, found)
+        plan = plan_of(harness, directory, found)
         if any(meets(mount.source, str(harness.volume_root)) for mount in found.mounts):
             # A state that cannot be read is no reason to leave production as it hangs.
             with suppress(StateError):
@@ -58,7 +58,8 @@ def restart(harness: Harness, directory: ContainerDir, *, dry_run: bool = False)
     return _restarted(harness, found, plan, seconds=seconds)
 
 
-def _planned(harness: Harness, directory: ContainerDir, found: ContainerFacts) -> LaunchPlan:
+def plan_of(harness: Harness, directory: ContainerDir, found: ContainerFacts) -> LaunchPlan:
+    """Return what a production container would be launched as now, from the image that it has."""
     # Somebody may have removed the image by force.
     image = harness.engine.image(found.image_id) or ImageFacts(id=found.image_id)
     subject = production_subject(harness, directory, harness.settings(directory), image)

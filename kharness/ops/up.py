@@ -1,31 +1,31 @@
-"""Launch what does not run: one container, or those that start with the host, wave by wave."""
+"""Launch a container that does not run."""
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from kharness.errors import KharnessError
 from kharness.ops.harness import Harness
-from kharness.ops.present import present
+from kharness.ops.present import must_run, present
+from kharness.ops.readiness import SETTLED, wait_ready
 from kharness.ops.relaunch import check_launch, relaunch
-from kharness.plan.waves import waves
+from kharness.ops.restart import plan_of
+from kharness.plan.facts import ContainerFacts
+from kharness.plan.life import seconds_up
+from kharness.plan.readiness import ByRunning
 from kharness.settings.catalog import ContainerDir
-from kharness.settings.model import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Up:
-    """How a container came up: `running` already, `started` now or to be, or `failed` with a reason.
+    """How a container came up: `running` already, or `started` now or to be.
 
     `image` is the id of the one that it runs from, `live` that of what is live.
     """
 
     name: str
     state: str
-    reason: str = ""
     image: str = ""
     live: str | None = None
 
@@ -44,21 +44,22 @@ def up(harness: Harness, directory: ContainerDir, *, dry_run: bool = False) -> U
     return Up(name=name, state="started", image=image, live=image)
 
 
-def up_all(harness: Harness, fleet: Mapping[str, Settings], *, host: str | None = None) -> tuple[Up, ...]:
-    """Launch what does not run from its `:live` image; a wave begins when the one before is ready, or has failed.
+def up_and_ready(harness: Harness, directory: ContainerDir, *, clock: Callable[[], float] = time.time) -> Up:
+    """Launch a container unless it runs; wait in either case until it is ready.
 
-    What fails keeps nothing else from starting. `host` is this host's name.
+    Raises what `up` does, and `LaunchError` where one that runs already does not become ready; that is left as it is.
     """
-    found: list[Up] = []
-    with ThreadPoolExecutor(harness.host.launch_parallel) as pool:
-        for wave in waves(fleet, host=host or socket.gethostname()):
-            found += pool.map(lambda name: _up(harness, name), wave)
-    return tuple(found)
+    found = up(harness, directory)
+    if found.state == "running":
+        _await(harness, directory, must_run(harness, directory.name), now=clock())
+    return found
 
 
-def _up(harness: Harness, name: str) -> Up:
-    try:
-        return up(harness, harness.catalog.select(name, prefix=False))
-    except KharnessError as error:
-        harness.report(name, "did not come up")
-        return Up(name=name, state="failed", reason=str(error))
+def _await(harness: Harness, directory: ContainerDir, found: ContainerFacts, *, now: float) -> None:
+    if found.health == "healthy":
+        return
+    plan = plan_of(harness, directory, found)
+    if isinstance(plan.ready, ByRunning) and (seconds_up(found, now=now) or 0.0) >= SETTLED:
+        return
+    harness.report(directory.name, "runs, and is not known to be healthy: waiting")
+    wait_ready(harness.engine, found.id, plan.ready, spec=plan.spec, timeout=harness.host.ready_timeout)

@@ -40,7 +40,7 @@ def units(command: Sequence[str], *, directory: PurePosixPath, environment: Mapp
                 "Wants": f"docker.service {RECOVER}",
                 "After": f"docker.service {RECOVER}",
             },
-            Service=["Type=oneshot", "RemainAfterExit=yes", *where, f"ExecStart={run} up-all"],
+            Service=["Type=oneshot", "RemainAfterExit=yes", *where, f"ExecStart={run} up-all --keep-going"],
             Install=["WantedBy=multi-user.target"],
         ),
     }

@@ -99,6 +99,10 @@ def crash(_: Tell) -> None:
     os.kill(os.getpid(), signal.SIGUSR1)
 
 
+def told_by_others(_: Tell) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def unspeakable(_: Tell) -> object:
     return object()
 
@@ -109,6 +113,7 @@ def unspeakable(_: Tell) -> object:
         (fail, "web: no disk\n    | log", "web: no disk"),
         (err, "an error in kharness itself, which the log shows: ZeroDivisionError: by nothing", "Traceback"),
         (unspeakable, "an error in kharness itself, which the log shows: TypeError: ", "Traceback"),
+        (told_by_others, "interrupted", "interrupted"),
         (vanish, "it ended without a word", ""),
         (crash, "it was ended by SIGUSR1", ""),
     ],
@@ -233,6 +238,29 @@ def test_leaving_early_leaves_nothing_behind(yard: Yard) -> None:
     with pytest.raises(LaunchError):
         leave()
     assert not Path(f"/proc/{pids[0]}").exists()
+
+
+def test_they_are_stopped_with_the_one_that_waits_for_them(yard: Yard) -> None:
+    def work(tell: Tell) -> None:
+        try:
+            tell("begun")
+            time.sleep(60)
+        finally:
+            tell("undone")
+
+    parent = os.fork()
+    if parent == 0:
+        with Children() as children:
+            children.start(yard.job("one", work))
+            while True:
+                children.wait()
+    until = time.monotonic() + 10
+    while not (yard.path / "one.log").exists() or "begun" not in yard.log("one"):
+        assert time.monotonic() < until
+    os.kill(parent, signal.SIGKILL)
+    os.waitpid(parent, 0)
+    while "undone" not in yard.log("one"):
+        assert time.monotonic() < until
 
 
 def test_a_log_that_cannot_be_written_is_told(yard: Yard) -> None:

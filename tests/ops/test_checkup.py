@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kharness.ops.checkup import check_all_up
-from kharness.ops.up import up_all
+from kharness.ops.up import up
 from kharness.plan.facts import ExecResult, HealthFacts
 from tests.ops.world import World
 
@@ -24,8 +24,8 @@ def world(tmp_path: Path) -> World:
     found.add("tool")
     found.engine.put_image("ktools/web:live", health=CHECK, files=FILES)
     found.engine.put_image("ktools/job:live", labels={"fake.exit": "0"}, files=FILES)
-    harness = found.harness()
-    assert {each.state for each in up_all(harness, harness.fleet()[0], host="attic")} == {"started"}
+    for name in ("web", "job"):
+        assert up(found.harness(), found.directory(name)).state == "started"
     return found
 
 
@@ -63,8 +63,7 @@ def test_health_that_the_engine_does_not_know_yet_is_asked_for(world: World) -> 
     image = world.engine.put_image("ktools/web:live", health=CHECK, labels={"fake.health": "starting"}, files=FILES)
     world.engine.script = lambda *_: ExecResult(0, "", "")
     world.engine.remove("web", force=True)
-    harness = world.harness()
-    up_all(harness, harness.fleet()[0], host="attic")
+    up(world.harness(), world.directory("web"))
     assert image.id == world.tagged("ktools/web:live")
     assert wrong(world)["web"] == ()
     world.engine.script = lambda *_: ExecResult(4, "", "")

@@ -1,0 +1,53 @@
+"""Stop all that starts with this host, the last wave first."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from kharness.ops.down import down
+from kharness.ops.fleet import Group, worked
+from kharness.ops.groups.fleet import Fleet
+from kharness.ops.harness import Harness
+from kharness.ops.present import present
+from kharness.plan import labels
+from kharness.plan.fleet import Hold, plan_course
+
+TIMEOUT = 300.0
+NO_CONTAINER = "has no container"
+
+
+def down_all(fleet: Fleet, *, everything: bool = False, timeout: float | None = None) -> Group:
+    """Return the group: what `up_all` starts, with `everything` all of production that runs. Raises `EngineError`."""
+    waves = fleet.starting()
+    if everything:
+        waves |= {name: None for name in running(fleet.harness) if name not in waves}
+    return Group(
+        command="down-all",
+        course=plan_course(waves, fleet.dependencies(), backwards=True),
+        hold=Hold.NOTHING,
+        timeout=timeout or TIMEOUT,
+        work=lambda name, _: fleet.forked(name, partial(take_down, name=name)),
+        would=partial(_would, fleet.harness),
+    )
+
+
+def running(harness: Harness) -> tuple[str, ...]:
+    """Return the directories whose production containers run, also where the directory itself is gone."""
+    found = harness.engine.containers(labels={labels.ROLE: labels.ROLE_PRODUCTION, labels.NAME: None})
+    return tuple(sorted({each.labels[labels.NAME] for each in found if each.up}))
+
+
+def take_down(harness: Harness, name: str) -> dict[str, Any]:
+    """Stop one of them. Raises what `down` does."""
+    if present(harness, name) is None:
+        return worked(NO_CONTAINER)
+    found = down(harness, name)
+    return worked(f"stopped: {found.state}" if found.was_up else f"did not run: {found.state}", notes=found.notes)
+
+
+def _would(harness: Harness, name: str) -> str:
+    if present(harness, name) is None:
+        return NO_CONTAINER
+    found = down(harness, name, dry_run=True)
+    return "would be stopped" if found.was_up else f"does not run: {found.state}"

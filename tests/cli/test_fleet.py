@@ -1,0 +1,209 @@
+"""Commands over a whole fleet: six small containers in three waves, from whatever state they are in."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kharness.engine.api import Engine
+from kharness.plan.facts import ContainerFacts
+from kharness.plan.times import moment
+from tests.cli.terminal import Terminal
+from tests.plugin.conftest import temporary_project
+from tests.projects import REPOSITORY, Project, Result
+
+WAVES = {"db": 1, "dns": 1, "app": 2, "web": 2, "mail": 3, "wiki": 3}
+WARM_UP = 0.3
+"""Seconds after its start that each of them is healthy."""
+SETTINGS = """\
+    image: {image}
+    command: [sh, -c, "rm -f /ok; sleep {warm_up}; touch /ok; exec sleep 600"]
+    healthcheck: {{test: [CMD, test, -e, {file}]}}
+    init: true
+    stop_grace_period: 1s
+    autostart: {wave}
+    release: {{verify_for: 100ms}}
+"""
+TESTS = """\
+    def test_it_is_warm(container):
+        assert container.exec("test", "-e", "/ok").exit_code == 0
+"""
+
+
+@dataclass(frozen=True)
+class Fleet:
+    project: Project
+    engine: Engine
+    image: str
+
+    def name(self, short: str) -> str:
+        return self.project.name(short)
+
+    def names(self, *shorts: str) -> list[str]:
+        return [self.name(short) for short in shorts]
+
+    def write(self, short: str, *, file: str = "/ok") -> Path:
+        text = SETTINGS.format(image=self.image, wave=WAVES[short], warm_up=WARM_UP, file=file)
+        return self.project.add(short, {"settings.yaml": text, f"test_{short}.py": TESTS})
+
+    def run(self, *words: str) -> Result:
+        return self.project.kharness(*words)
+
+    def values(self, *words: str, status: int) -> dict[str, Any]:
+        """Return what a command says to programs, on its standard output."""
+        done = self.project.run("sh", "-c", 'exec "$@" 2>/dev/null', "sh", *self.program(*words, "--json"))
+        assert done.status == status, done.output
+        found: dict[str, Any] = json.loads(done.output)
+        assert found["ok"] is (status == 0)
+        return found
+
+    def program(self, *words: str) -> tuple[str, ...]:
+        return (sys.executable, "-m", "kharness", *words)
+
+    def found(self) -> dict[str, ContainerFacts]:
+        """Return what is there, by the short names."""
+        listed = self.engine.containers(labels={"kharness.role": "production"})
+        ours = (self.engine.container(each.id) for each in listed if each.name.startswith(self.project.prefix))
+        return {each.name.removeprefix(self.project.prefix): each for each in ours if each is not None}
+
+    def running(self) -> set[str]:
+        return {short for short, each in self.found().items() if each.running}
+
+    def started(self) -> dict[str, float]:
+        times = {short: moment(each.started_at) for short, each in self.found().items()}
+        return {short: time.timestamp() for short, time in times.items() if time is not None}
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory, engine: Engine, busybox: str) -> Iterator[Fleet]:
+    with temporary_project(tmp_path_factory.mktemp("fleet"), engine) as project:
+        project.environ["KHARNESS_READY_TIMEOUT"] = "2"
+        found = Fleet(project, engine, busybox)
+        for short in WAVES:
+            found.write(short)
+            engine.tag(busybox, f"{REPOSITORY}/{project.name(short)}:live")
+        yield found
+
+
+def texts(values: Mapping[str, Any], fleet: Fleet) -> dict[str, str]:
+    each = values["containers"]
+    return {
+        one["name"].removeprefix(fleet.project.prefix): one["text"] if one["result"] == "done" else one["result"]
+        for one in each
+    }
+
+
+def assert_waves(times: Mapping[str, float]) -> None:
+    for before, after in ((1, 2), (2, 3)):
+        earlier = [time for short, time in times.items() if WAVES[short] == before]
+        later = [time for short, time in times.items() if WAVES[short] == after]
+        assert not earlier or not later or min(later) >= max(earlier) + WARM_UP
+
+
+def test_up_wave_by_wave_from_a_clean_state_and_again(fleet: Fleet) -> None:
+    dry = fleet.run("up-all", "--dry-run")
+    assert (dry.status, fleet.found()) == (0, {})
+    assert [line.split()[:4] for line in dry.output.splitlines()[1:]] == [
+        [fleet.name(short), str(wave), "would", "run"] for short, wave in WAVES.items()
+    ]
+    first = fleet.run("11")
+    assert first.status == 0, first.output
+    assert first.output.endswith("\nall ok\n")
+    assert fleet.running() == WAVES.keys()
+    assert_waves(fleet.started())
+    before = fleet.found()
+    assert set(texts(fleet.values("up-all", status=0), fleet).values()) == {"running"}
+    assert fleet.found() == before
+    assert len(list(fleet.project.path.glob("state/engines/*/output/up-all/*.log"))) == len(WAVES)
+
+
+def test_restart_wave_by_wave(fleet: Fleet) -> None:
+    before = fleet.found()
+    done = fleet.run("restart-all")
+    assert done.status == 0, done.output
+    after = fleet.found()
+    assert {short: each.id for short, each in after.items()} == {short: each.id for short, each in before.items()}
+    assert all(after[short].started_at > before[short].started_at for short in WAVES)
+    assert_waves(fleet.started())
+
+
+def test_down_in_reverse_and_again_and_up_from_a_half_up_state(fleet: Fleet) -> None:
+    done = fleet.run("00")
+    assert done.status == 0, done.output
+    ended = {short: each.raw["State"]["FinishedAt"] for short, each in fleet.found().items()}
+    assert fleet.running() == set()
+    for early, late in ((3, 2), (2, 1)):
+        assert max(ended[short] for short in WAVES if WAVES[short] == early) < min(
+            ended[short] for short in WAVES if WAVES[short] == late
+        )
+    assert set(texts(fleet.values("down-all", status=0), fleet).values()) == {"did not run: exited with 143"}
+    for short in ("dns", "wiki"):
+        assert fleet.run("up", fleet.name(short)).status == 0
+    half = fleet.values("up-all", status=0)
+    assert texts(half, fleet) == {short: "running" if short in {"dns", "wiki"} else "started" for short in WAVES}
+
+
+def test_one_that_is_never_healthy_holds_back_the_later_waves(fleet: Fleet) -> None:
+    assert fleet.run("down-all").status == 0
+    fleet.write("app", file="/never")
+    try:
+        done = fleet.run("up-all")
+        assert done.status == 1
+        held = f"held back: wave 2 is not healthy: {fleet.name('app')}"
+        assert [
+            line.split(maxsplit=2)[2].rstrip() for line in done.output.splitlines() if line.split()[1:2] == ["3"]
+        ] == [
+            held,
+            held,
+        ]
+        assert f"{fleet.name('app')}: failed: was not ready after 2 s: its health command " in done.output
+        assert f"output/up-all/{fleet.name('app')}.log" in done.output
+        assert fleet.running() == {"db", "dns", "web"}
+        going = fleet.values("up-all", "--keep-going", status=1)
+        assert texts(going, fleet)["app"] == "failed"
+        assert fleet.running() == {"db", "dns", "web", "mail", "wiki"}
+        assert fleet.run("down-all").status == 0
+        assert fleet.running() == set()
+    finally:
+        fleet.write("app")
+
+
+def test_ctrl_c_undoes_what_is_under_way_and_begins_nothing_more(fleet: Fleet) -> None:
+    name = fleet.name("db")
+    fleet.write("db", file="/never")
+    before = fleet.found()
+    environ = {**fleet.project.environ, "KHARNESS_READY_TIMEOUT": "60"}
+    try:
+        with Terminal(fleet.program("up-all"), cwd=fleet.project.path, environ=environ, rows=12, columns=70) as person:
+            person.until(rf"{name} +[0-9.]+ s  relaunching production\r\n")
+            shown = person.until(r"1 of 6 done, 1 at work")
+            assert f"{fleet.name('web')}   waits\r\n" in shown
+            assert fleet.running() == {"db", "dns"}
+            person.type("\x03")
+            shown = person.until(rf"{name}: interrupted")
+            assert person.end() == 130
+        assert (fleet.running(), fleet.found()["db"].id) == ({"dns"}, before["db"].id)
+        assert re.search(rf"\n{fleet.name('mail')} +3 +not begun +\r\n", shown)
+    finally:
+        fleet.write("db")
+
+
+def test_one_whose_settings_are_broken_is_named_and_the_others_work(fleet: Fleet) -> None:
+    broken = fleet.write("mail") / "settings.yaml"
+    broken.write_text("imagee: x\n")
+    try:
+        for command, result in (("up-all", set(WAVES) - {"mail"}), ("down-all", set())):
+            done = fleet.run(command)
+            assert done.status == 1
+            assert f"{broken}: imagee: " in done.output
+            assert "all ok" not in done.output
+            assert fleet.running() == result
+    finally:
+        fleet.write("mail")

@@ -1,0 +1,92 @@
+"""What people see of work on many containers."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+import pytest
+
+from kharness.plan.outcome import Outcome, Result
+from kharness.report.fleet import Row, board, detail_lines, ended_text, outcome_row, outcome_value
+
+LOG = PurePath("/state/output/up-all/web.log")
+DONE = Outcome(
+    name="web", result=Result.DONE, text="started", wave=2, seconds=1.24, log=LOG, data={"image": "sha256:1"}
+)
+FAILED = Outcome(
+    name="db", result=Result.FAILED, text="db: was not ready\n    | no disk", seconds=60, log=LOG, tail=("last",)
+)
+HELD = Outcome(name="app", result=Result.HELD, text="wave 1 is not healthy: db", wave=2)
+LEFT = Outcome(name="dns", result=Result.LEFT, wave=3)
+
+
+def test_a_board_has_a_line_for_each_and_counts() -> None:
+    rows = [
+        Row(name="web", outcome=DONE),
+        Row(name="db", what="waiting\x1b[2J for\tit", began=3.0),
+        Row(name="app", outcome=HELD),
+        Row(name="dns"),
+    ]
+    found = board(rows, columns=80, lines=24, now=4.26)
+    assert [line.text for line in found] == [
+        "web  started, 1.2 s",
+        "db     1.3 s  waiting [2J for it",
+        "app  held back: wave 1 is not healthy: db",
+        "dns  waits",
+        "1 of 4 done, 1 not, 1 at work",
+    ]
+    assert [line.tone for line in found] == ["good", "detail", "bad", "detail", "detail"]
+
+
+def test_a_board_is_never_wider_nor_higher_than_the_terminal() -> None:
+    rows = [Row(name=f"w{number}", outcome=DONE) for number in range(10)]
+    rows += [Row(name="busy", what="日本" * 50, began=0.0), Row(name="bad", outcome=FAILED), Row(name="next")]
+    found = [line.text for line in board(rows, columns=30, lines=6, now=1.0)]
+    assert [text.split()[0] for text in found] == ["w9", "busy", "bad", "next", "10"]
+    assert found[1].startswith("busy    1.0 s  日本日本日")
+    assert all(len(text.encode("gb18030")) <= 29 for text in found)
+    assert len(board(rows, columns=0, lines=0, now=1.0)) == 2
+
+
+@pytest.mark.parametrize(
+    ("outcome", "row", "text"),
+    [
+        (DONE, ("web", "2", "started", "1.2"), "started, 1.2 s"),
+        (FAILED, ("db", "", "failed", "60.0"), "failed: was not ready, 60.0 s"),
+        (HELD, ("app", "2", "held back: wave 1 is not healthy: db", ""), "held back: wave 1 is not healthy: db"),
+        (LEFT, ("dns", "3", "not begun", ""), "not begun"),
+    ],
+)
+def test_how_one_ended(outcome: Outcome, row: tuple[str, ...], text: str) -> None:
+    assert (outcome_row(outcome), ended_text(outcome)) == (row, text)
+
+
+def test_an_interrupt_is_said_once() -> None:
+    found = Outcome(name="db", result=Result.INTERRUPTED, text="interrupted: a volume is left", seconds=1, log=LOG)
+    assert ended_text(found) == "interrupted: a volume is left, 1.0 s"
+    assert next(detail_lines([found])).text == "db: interrupted: a volume is left"
+
+
+def test_a_failure_says_why_and_where_its_output_is() -> None:
+    noted = Outcome(name="x", result=Result.DONE, notes=("another image is live",))
+    assert [line.text for line in detail_lines([DONE, FAILED, HELD, LEFT, noted])] == [
+        "db: failed: was not ready",
+        "        | no disk",
+        "    | last",
+        f"    its output: {LOG}",
+        "x: note: another image is live",
+    ]
+
+
+def test_programs_get_it_as_plain_values() -> None:
+    assert outcome_value(DONE) == {
+        "name": "web",
+        "wave": 2,
+        "result": "done",
+        "text": "started",
+        "notes": [],
+        "seconds": 1.24,
+        "log": str(LOG),
+        "image": "sha256:1",
+    }
+    assert outcome_value(LEFT)["log"] is None
