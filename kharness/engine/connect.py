@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kharness.engine.api import Engine
 from kharness.engine.contexts import Endpoint, endpoints
 from kharness.engine.docker import DockerEngine
 from kharness.engine.transport import Client
@@ -38,6 +39,13 @@ def connect(*, host: str | None, environ: Mapping[str, str], home: Path) -> Dock
         except EngineError as error:
             failures.append((endpoint, str(error)))
     raise EngineUnavailableError(unavailable(failures, uid=os.geteuid()))
+
+
+def connect_anew(engine: Engine, *, host: str | None, environ: Mapping[str, str], home: Path) -> Engine:
+    """Connect once more to an engine, in a process that was forked; one behind a socket is not asked who it is."""
+    if isinstance(engine, DockerEngine) and engine.socket is not None:
+        return engine.over(SocketClient(engine.socket, size=POOL))
+    return connect(host=host, environ=environ, home=home)
 
 
 def connect_to(endpoint: Endpoint) -> DockerEngine:

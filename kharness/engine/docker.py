@@ -14,6 +14,7 @@ from kharness.engine.execs import Execs
 from kharness.engine.images import Images
 from kharness.engine.local import shares_mounts, shares_network
 from kharness.engine.networks import Networks
+from kharness.engine.unixsocket import SocketClient
 from kharness.engine.volumes import Volumes
 from kharness.engine.wire import Wire
 from kharness.plan.facts import EngineFacts
@@ -29,6 +30,18 @@ class DockerEngine(Images, Builds, Networks, Containers, Execs, Volumes):
         self._socket = socket
         self._facts: EngineFacts | None = None
         self._lock = threading.Lock()
+
+    @property
+    def socket(self) -> str | None:
+        """The path of its unix socket on this host, None where it is not behind one."""
+        return self._socket
+
+    def over(self, client: SocketClient) -> DockerEngine:
+        """Return the same engine over another connection; what is known of it is not asked again."""
+        wire = Wire(client, version=self._wire.version, endpoint=self._wire.endpoint)
+        found = DockerEngine(wire, version=self._version, socket=self._socket)
+        found._facts = self._facts
+        return found
 
     def facts(self) -> EngineFacts:
         """Ask the engine about itself, once."""

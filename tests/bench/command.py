@@ -18,12 +18,13 @@ from tests.bench.detection import detection
 from tests.bench.drift import drift
 from tests.bench.figure import Figure, milliseconds_more, ratio, table
 from tests.bench.fleet import SIZE, fleet
+from tests.bench.launch import launch
 from tests.bench.listing import listing
 from tests.bench.machine import machine
 from tests.bench.timing import BenchError, in_turn
 from tests.bench.unrelated import unrelated
 
-FIGURES = ("ready", "unchanged", "detection", "drift", "listing", "plugin", "copies")
+FIGURES = ("ready", "unchanged", "detection", "drift", "launch", "listing", "plugin", "copies")
 SAMPLES = 4
 """Waits for readiness a round: one is over in a second."""
 SCANS = 4
@@ -59,7 +60,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _figures(engine: Engine, *, only: frozenset[str], rounds: int) -> Iterator[Figure]:
-    if only & {"ready", "unchanged", "detection", "drift", "listing"}:
+    if only & {"ready", "unchanged", "detection", "drift", "launch", "listing"}:
         yield from _sessions(engine, only=only, rounds=rounds)
     if "plugin" in only:
         yield _plugin(rounds=rounds)
@@ -95,6 +96,8 @@ def _sessions(engine: Engine, *, only: frozenset[str], rounds: int) -> Iterator[
         if "drift" in only:
             # A scan is over in a twentieth of a second.
             yield from drift(engine, ships, rounds=rounds * SCANS, progress=_progress)
+        if "launch" in only:
+            yield launch(engine, ships, rounds=rounds, progress=_progress)
         if "listing" in only:
             yield from listing(engine, ships, rounds=rounds * LISTS, progress=_progress)
         if "detection" in only:

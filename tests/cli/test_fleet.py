@@ -73,6 +73,9 @@ class Fleet:
         ours = (self.engine.container(each.id) for each in listed if each.name.startswith(self.project.prefix))
         return {each.name.removeprefix(self.project.prefix): each for each in ours if each is not None}
 
+    def ids(self) -> dict[str, str]:
+        return {short: each.id for short, each in self.found().items()}
+
     def running(self) -> set[str]:
         return {short for short, each in self.found().items() if each.running}
 
@@ -125,13 +128,13 @@ def test_up_wave_by_wave_from_a_clean_state_and_again(fleet: Fleet) -> None:
 
 
 def test_restart_wave_by_wave(fleet: Fleet) -> None:
-    before = fleet.found()
+    before, ids = fleet.started(), fleet.ids()
     done = fleet.run("restart-all")
     assert done.status == 0, done.output
-    after = fleet.found()
-    assert {short: each.id for short, each in after.items()} == {short: each.id for short, each in before.items()}
-    assert all(after[short].started_at > before[short].started_at for short in WAVES)
-    assert_waves(fleet.started())
+    after = fleet.started()
+    assert fleet.ids() == ids
+    assert all(after[short] > before[short] for short in WAVES)
+    assert_waves(after)
 
 
 def test_down_in_reverse_and_again_and_up_from_a_half_up_state(fleet: Fleet) -> None:
@@ -178,7 +181,7 @@ def test_one_that_is_never_healthy_holds_back_the_later_waves(fleet: Fleet) -> N
 def test_ctrl_c_undoes_what_is_under_way_and_begins_nothing_more(fleet: Fleet) -> None:
     name = fleet.name("db")
     fleet.write("db", file="/never")
-    before = fleet.found()
+    before = fleet.ids().get("db")
     environ = {**fleet.project.environ, "KHARNESS_READY_TIMEOUT": "60"}
     try:
         with Terminal(fleet.program("up-all"), cwd=fleet.project.path, environ=environ, rows=12, columns=70) as person:
@@ -189,7 +192,7 @@ def test_ctrl_c_undoes_what_is_under_way_and_begins_nothing_more(fleet: Fleet) -
             person.type("\x03")
             shown = person.until(rf"{name}: interrupted")
             assert person.end() == 130
-        assert (fleet.running(), fleet.found()["db"].id) == ({"dns"}, before["db"].id)
+        assert (fleet.running(), fleet.ids().get("db")) == ({"dns"}, before)
         assert re.search(rf"\n{fleet.name('mail')} +3 +not begun +\r\n", shown)
     finally:
         fleet.write("db")

@@ -6,11 +6,13 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+from kharness.engine.connect import connect_anew
 from kharness.host.forked import Tell, Work
 from kharness.host.owner import current_owner
-from kharness.ops.harness import Harness, open_engine
+from kharness.ops.harness import Harness
 from kharness.plan.waves import wave_of
 from kharness.settings.model import Settings
 
@@ -40,7 +42,8 @@ class Fleet:
                 indent = " " * what.startswith(" ")
                 tell(what if who in {"", name} else f"{indent}{who}: {what.strip()}")
 
-            engine = open_engine(self.harness.host, environ=os.environ)
-            return work(replace(self.harness, engine=engine, owner=current_owner(), report=report))
+            known = self.harness
+            engine = connect_anew(known.engine, host=known.host.engine, environ=os.environ, home=Path.home())
+            return work(replace(known, engine=engine, owner=current_owner(), report=report))
 
         return own
