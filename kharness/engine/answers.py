@@ -20,8 +20,10 @@ from kharness.plan.facts import (
     PortRef,
     ProcessFacts,
     PublishedPort,
+    UsageFacts,
     VolumeFacts,
 )
+from kharness.plan.times import moment
 
 NANO = 1_000_000_000
 BRIDGE_NAME = "com.docker.network.bridge.name"
@@ -220,6 +222,24 @@ def processes(raw: Mapping[str, Any]) -> tuple[ProcessFacts, ...]:
     return tuple(
         ProcessFacts(pid=int(pid), ppid=int(ppid), uid=uid, command=" ".join(command))
         for pid, ppid, uid, *command in raw.get("Processes") or ()
+    )
+
+
+def usage(raw: Mapping[str, Any]) -> UsageFacts | None:
+    """Read a container's statistics; None for those of one that does not run, which are empty."""
+    memory, cpu = raw.get("memory_stats") or {}, (raw.get("cpu_stats") or {}).get("cpu_usage") or {}
+    at = moment(raw.get("read") or "")
+    used = memory.get("usage")
+    if at is None or used is None:
+        return None
+    # Pages of files that nobody has asked for lately: by control groups of version 1 and 2, cgroups(7).
+    detail = memory.get("stats") or {}
+    idle = detail.get("total_inactive_file", detail.get("inactive_file", 0))
+    return UsageFacts(
+        memory=used - idle if idle < used else used,
+        memory_limit=memory.get("limit") or 0,
+        cpu=(cpu.get("total_usage") or 0) / NANO,
+        at=at.timestamp(),
     )
 
 

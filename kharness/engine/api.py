@@ -21,6 +21,7 @@ from kharness.plan.facts import (
     NetworkFacts,
     PathFacts,
     ProcessFacts,
+    UsageFacts,
     VolumeFacts,
 )
 from kharness.plan.runspec import Attachment, RunSpec
@@ -167,6 +168,9 @@ class Engine(Protocol):
 
     def processes(self, container: str) -> tuple[ProcessFacts, ...]:
         """Return the processes that run in it, executed ones too; `EngineError` when it does not run."""
+
+    def usage(self, container: str) -> UsageFacts | None:
+        """Return what it uses now, None where it does not run. Some engines measure at a rate, and take a second."""
 
     def wait(self, container: str, *, timeout: float | None = None) -> int:
         """Wait until it has exited; the exit code. TimeoutError."""

@@ -14,7 +14,7 @@ from kharness.engine.convert import create_body, endpoint_body, label_filters, r
 from kharness.engine.refusals import RefusedError, SilentError, container_error, shortened, start_error
 from kharness.engine.wire import READ_TIMEOUT, Wire
 from kharness.errors import EngineError, ImageMissingError
-from kharness.plan.facts import Change, ContainerFacts, LogLine, ProcessFacts
+from kharness.plan.facts import Change, ContainerFacts, LogLine, ProcessFacts, UsageFacts
 from kharness.plan.runspec import RunSpec
 
 _UNREADABLE = ("does not support reading", "cannot read logs")
@@ -170,6 +170,17 @@ class Containers:
         try:
             return answers.processes(self._wire.ask("GET", f"/containers/{quote(container)}/top", params=params))
         except RefusedError as error:
+            raise container_error(error, container) from error
+
+    def usage(self, container: str) -> UsageFacts | None:
+        """Read its statistics once."""
+        params = {"stream": False, "one-shot": True}
+        try:
+            return answers.usage(self._wire.ask("GET", f"/containers/{quote(container)}/stats", params=params))
+        except RefusedError as error:
+            # Podman has none of what does not run.
+            if error.says("not running"):
+                return None
             raise container_error(error, container) from error
 
     def wait(self, container: str, *, timeout: float | None = None) -> int:

@@ -6,7 +6,7 @@ Texts that are not UTF-8 (a user's name, a path in a note) are kept with their o
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -124,6 +124,16 @@ class State:
         """Return the latest verdict for an image of a directory, in whatever mode, or None."""
         return self._verdict("name = ? AND image_id = ?", (name, image_id))
 
+    def last_verdicts(self) -> Mapping[str, Verdict]:
+        """Return the latest verdict of each container directory, in whatever mode and for whatever inputs."""
+        columns = "name, mode, inputs, image_id, outcome, tests, at, session"
+        rows = self._select(
+            f"SELECT {columns} FROM verdict WHERE id IN (SELECT max(id) FROM verdict GROUP BY name)",  # noqa: S608
+            (),
+        )
+        found = (Verdict(**_named(Verdict, row)) for row in rows)
+        return {verdict.name: verdict for verdict in found}
+
     def record_release(self, entry: Entry) -> int:
         """Add an entry to the ledger and return its number."""
         return self._insert("release", _ENTRY_COLUMNS, astuple(entry))
@@ -223,6 +233,16 @@ class State:
         """Return the value under a key, or None."""
         rows = self._select("SELECT value FROM fact WHERE key = ?", (key,))
         return str(rows[0][0]) if rows else None
+
+    def set_facts(self, facts: Mapping[str, str]) -> None:
+        """Remember several values, all or none."""
+        if facts:
+            self._insert("fact", "key, value", *facts.items())
+
+    def facts(self, prefix: str) -> Mapping[str, str]:
+        """Return the values of all keys that begin so, by the rest of the key."""
+        rows = self._select("SELECT key, value FROM fact WHERE substr(key, 1, ?) = ?", (len(prefix), prefix))
+        return {str(key)[len(prefix) :]: str(value) for key, value in rows}
 
     def _verdict(self, where: str, values: tuple[str, ...]) -> Verdict | None:
         rows = self._select(

@@ -10,6 +10,7 @@ from dataclasses import replace
 from kharness.errors import KharnessError, StateError, UsageError
 from kharness.ops.cowscan import running, scan
 from kharness.ops.harness import Harness
+from kharness.ops.lastscan import remember
 from kharness.ops.notify import notify_drift
 from kharness.plan.alarm import Alarm
 from kharness.plan.drift import Scanned
@@ -50,6 +51,7 @@ class Watch:
             ended = self._clock()
             before = alarm_of(self._harness)
             alarm = before.with_scan(found, at=ended)
+            remember(self._harness, found, at=ended)
             if alarm != before:
                 self._harness.state.set_fact(FACT, alarm.to_json())
             for name, reasons in alarm.news(before).items():

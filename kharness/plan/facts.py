@@ -213,6 +213,20 @@ class ProcessFacts:
     command: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageFacts:
+    """What a running container uses at a moment: bytes of memory, what the kernel would give back at once aside.
+
+    `memory_limit` is what it may use, the whole machine's where nothing was said. `cpu` are the seconds of processors
+    that it has used since its start, `at` is the engine's time in seconds since the epoch.
+    """
+
+    memory: int
+    memory_limit: int
+    cpu: float
+    at: float
+
+
 @dataclass(frozen=True, slots=True)
 class PathFacts:
     """What is at a path of a container: `mode` as of stat(2), type and all; `size` in bytes, `link` a link's text."""

@@ -27,7 +27,7 @@ def listed_row(listed: Listed, *, now: float) -> tuple[str, ...]:
     seconds = seconds_up(facts, now=now)
     up = "" if seconds is None else lasting_text(seconds)
     image = f"{short_id(facts.image_id)}{'' if facts.image_id == listed.live else ' (not live)'}"
-    return name, state_text(facts), _health(facts), up, image, ports_text(facts.published)
+    return name, state_text(facts), health_text(facts), up, image, ports_text(facts.published)
 
 
 def wave_text(listed: Listed) -> str:
@@ -45,7 +45,7 @@ def life_text(facts: ContainerFacts, *, now: float) -> str:
     """Return one line about a container: `runs, healthy, for 3 h`."""
     seconds = seconds_up(facts, now=now)
     lasting = f"for {lasting_text(seconds)}" if seconds is not None else ""
-    return ", ".join(filter(None, (state_text(facts), _health(facts), lasting)))
+    return ", ".join(filter(None, (state_text(facts), health_text(facts), lasting)))
 
 
 def listed_value(listed: Listed, *, now: float) -> dict[str, Any]:
@@ -93,7 +93,8 @@ def address_rows(listed: Iterable[Listed]) -> Iterator[tuple[str, ...]]:
             yield each.name, network, address
 
 
-def _health(facts: ContainerFacts) -> str:
+def health_text(facts: ContainerFacts) -> str:
+    """Return its health while it runs; empty where it has none."""
     # The engine goes on to call unhealthy what has ended.
     return (facts.health or "") if facts.running else ""
 

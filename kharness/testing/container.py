@@ -56,6 +56,8 @@ class FakeContainer:
     addresses: dict[str, str] = field(default_factory=dict)
     ports: tuple[PublishedPort, ...] = ()
     mounts: tuple[MountFacts, ...] = ()
+    memory: int = 1 << 20
+    cpu: float = 0.0
 
     @property
     def running(self) -> bool:

@@ -9,7 +9,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 
 from kharness.errors import ConflictError, ContainerMissingError, EngineError, LaunchError
-from kharness.plan.facts import Change, ContainerFacts, ExecResult, LogLine, NetworkFacts, PathFacts, ProcessFacts
+from kharness.plan.facts import (
+    Change,
+    ContainerFacts,
+    ExecResult,
+    LogLine,
+    NetworkFacts,
+    PathFacts,
+    ProcessFacts,
+    UsageFacts,
+)
 from kharness.plan.runspec import Attachment
 from kharness.testing.container import EXIT, HEALTH, LOGS, START, FakeContainer, published
 from kharness.testing.images import archive_of
@@ -188,6 +197,12 @@ class FakeLife(Recorder):
     def processes(self, container: str) -> tuple[ProcessFacts, ...]:
         """See `Engine`; one process, and those that the image's label tells of."""
         return self._running_box(container).processes()
+
+    @recorded
+    def usage(self, container: str) -> UsageFacts | None:
+        """See `Engine`; what its `memory` and `cpu` say."""
+        box = self._box(container)
+        return UsageFacts(memory=box.memory, memory_limit=1 << 30, cpu=box.cpu, at=time.time()) if box.running else None
 
     @recorded
     def read_file(self, container: str, path: str) -> bytes:

@@ -54,6 +54,10 @@ class Terminal:
         """Type a text, control characters too."""
         os.write(self._master, text.encode())
 
+    def send(self, number: int) -> None:
+        """Send the program a signal, which is nobody's at the keyboard."""
+        self._process.send_signal(number)
+
     def until(self, pattern: str, *, again: Callable[[], object] = lambda: None) -> str:
         """Wait until something new is shown that matches; returns what was shown up to there.
 

@@ -151,6 +151,25 @@ def test_programs_get_the_same_as_json(fleet: Fleet) -> None:
     assert (image["tag"], image["image"], image["used"]) == ("live", facts.image_id, True)
 
 
+def test_status_is_all_of_it_at_a_glance(fleet: Fleet) -> None:
+    name, broken = fleet.name("web"), fleet.name("broken")
+    heading, *lines = fleet.said("status", name, broken).splitlines()
+    assert [word for word in heading.split() if word in {"wave", "up", "image", "mem", "cpu", "ports"}] == [
+        *("wave", "up", "image", "mem", "cpu", "ports")
+    ]
+    assert lines[0].startswith(f"{broken}  ")
+    assert " no container, settings broken " in lines[0]
+    assert lines[1].split()[:3] == [name, "1", "runs"]
+    assert lines[1].split()[-2].endswith("%")
+    assert any(f"{broken}/settings.yaml: imagee: " in line for line in lines[2:])
+    web = json.loads(fleet.said("status", name, "--json", "--scan"))[0]
+    facts = fleet.facts("web")
+    assert (web["container"]["id"], web["newer"], web["test"], web["settings"]) == (facts.id, False, None, None)
+    assert web["drift"]["left"] == 0
+    assert 0 < web["memory"] < web["memory_limit"]
+    assert web["cpu"] >= 0
+
+
 def test_one_container_in_one_word(fleet: Fleet) -> None:
     name, facts = fleet.name("web"), fleet.facts("web")
     assert fleet.said("ip", name) == f"{facts.addresses['bridge']}\n"
@@ -316,7 +335,10 @@ def test_shell_is_a_container_of_its_own_that_goes(fleet: Fleet) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("ps",), ("ips",), ("images",), ("qa",), *((verb, "X") for verb in ("up", "down", "is-up", "logs", "enter"))],
+    [
+        *((verb,) for verb in ("ps", "status", "ips", "images", "qa")),
+        *((verb, "X") for verb in ("up", "down", "is-up", "logs", "enter")),
+    ],
 )
 def test_an_engine_that_is_down_is_one_message(fleet: Fleet, words: tuple[str, ...]) -> None:
     named = [fleet.name("web") if word == "X" else word for word in words]

@@ -46,6 +46,7 @@ def test_a_container_that_is_not_there_is_none(bench: Bench) -> None:
         lambda engine, name: next(engine.log_lines(name)),
         lambda engine, name: engine.diff(name),
         lambda engine, name: engine.processes(name),
+        lambda engine, name: engine.usage(name),
         lambda engine, name: engine.wait(name),
         lambda engine, name: engine.run(name),
         lambda engine, name: engine.read_file(name, "/x"),
@@ -64,6 +65,7 @@ def test_a_container_that_is_not_there_is_none(bench: Bench) -> None:
         "log_lines",
         "diff",
         "processes",
+        "usage",
         "wait",
         "run",
         "read_file",
@@ -306,3 +308,17 @@ def test_a_command_is_run_to_its_end(bench: Bench) -> None:
     container = bench.create(spec)
     assert bench.engine.run(container, timeout=20) == (3, b"4 words", b"and a reason\n")
     assert bench.facts(container).state == "exited"
+
+
+def test_what_it_uses_is_known_while_it_runs(bench: Bench) -> None:
+    container = bench.run(bench.spec(command=("sh", "-c", "head -c 40000000 /dev/zero | tail >/dev/null; sleep 60")))
+    first = bench.engine.usage(container)
+    assert first is not None
+    second = bench.engine.usage(container)
+    assert second is not None
+    assert 0 < second.memory < second.memory_limit
+    assert second.at >= first.at > time.time() - 60
+    assert second.cpu >= first.cpu
+    bench.engine.kill(container)
+    bench.engine.wait(container)
+    assert bench.engine.usage(container) is None

@@ -301,3 +301,17 @@ def test_a_writer_that_never_ends_is_named(state: State, path: Path, monkeypatch
         with pytest.raises(StateError, match="another process has been writing for more than"):
             state.set_fact("a", "c")
         assert state.fact("a") == "b"
+
+
+def test_the_last_verdict_of_each_directory_is_one_answer(state: State) -> None:
+    first, second = Verdict(**VERDICT), Verdict(**{**VERDICT, "mode": "prod-ready", "at": 2.5, "outcome": "failed"})
+    state.record_verdicts([second, Verdict(**{**VERDICT, "name": "db"}), first])
+    assert state.last_verdicts() == {"web": first, "db": Verdict(**{**VERDICT, "name": "db"})}
+
+
+def test_facts_are_found_by_the_beginning_of_their_keys(state: State) -> None:
+    state.set_facts({"scan:web": "1", "scan:a%b": "2"})
+    state.set_facts({})
+    state.set_fact("scan", "3")
+    assert state.facts("scan:") == {"web": "1", "a%b": "2"}
+    assert state.facts("never:") == {}

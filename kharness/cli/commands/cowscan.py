@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+from collections.abc import Sequence
 
 import click
 
 from kharness.cli.names import complete_names
 from kharness.cli.opening import open_here, open_to_act, show
-from kharness.errors import UsageError
-from kharness.ops.cowscan import accept_volumes, chosen, scan
+from kharness.errors import StateError, UsageError
+from kharness.ops.cowscan import Target, accept_volumes, chosen, scan
 from kharness.ops.harness import Harness
+from kharness.ops.lastscan import remember
 from kharness.ops.response import Asked, respond
+from kharness.plan.drift import Scanned
 from kharness.report.drift import done_lines, done_value, drift_lines, drift_value
 
 MOST = 25
@@ -52,7 +56,7 @@ def command(
     if accept:
         _accept(harness, names, asked)
         return
-    found = scan(harness, chosen(harness, names, prefix=sys.stdin.isatty()))
+    found = _scanned(harness, chosen(harness, names, prefix=sys.stdin.isatty()))
     most = None if everything else MOST
     if not as_json:
         show(drift_lines(found, most=most))
@@ -61,7 +65,7 @@ def command(
         show(done_lines(done, removed=remove))
     if asked.acts and done:
         # By name: a container that was launched again is another one.
-        found = scan(harness, chosen(harness, [each.name for each in found]))
+        found = _scanned(harness, chosen(harness, [each.name for each in found]))
         if not as_json:
             click.echo("afterwards:")
             show(drift_lines(found, most=most))
@@ -69,6 +73,15 @@ def command(
         click.echo(json.dumps({**drift_value(found), "done": done_value(done)}, indent=2))
     ok = all(each.ok for each in found) and all(each.good for each in done)
     sys.exit(0 if ok else 1)
+
+
+def _scanned(harness: Harness, targets: Sequence[Target]) -> tuple[Scanned, ...]:
+    found = scan(harness, targets)
+    try:
+        remember(harness, found, at=time.time())
+    except StateError as error:
+        click.echo(f"'kharness status' will not know of it: {error}", err=True)
+    return found
 
 
 def _accept(harness: Harness, names: tuple[str, ...], asked: Asked) -> None:

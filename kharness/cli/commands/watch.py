@@ -8,6 +8,7 @@ import time
 
 import click
 
+from kharness.cli.duration import duration
 from kharness.cli.names import complete_names
 from kharness.cli.opening import open_here, show, tell
 from kharness.errors import UsageError
@@ -18,24 +19,13 @@ from kharness.plan.watching import reasons
 from kharness.report.drift import ALL_OK
 from kharness.report.metrics import CONTENT_TYPE, metrics
 from kharness.report.released import Line, reason_lines
-from kharness.settings.scalars import read_duration
 
 UNHEALTHY = 503
 
 
-def _seconds(_context: click.Context, _option: click.Parameter, value: str) -> float:
-    try:
-        seconds = read_duration(value)
-    except ValueError:
-        seconds = 0.0
-    if not seconds:
-        raise click.BadParameter(f"should be a duration such as 90s or 5m, not {value!r}")
-    return seconds
-
-
 @click.command()
 @click.argument("names", nargs=-1, shell_complete=complete_names)
-@click.option("--every", callback=_seconds, default="5m", show_default=True, help="The time between two scans.")
+@click.option("--every", callback=duration, default="5m", show_default=True, help="The time between two scans.")
 @click.option("--listen", default="127.0.0.1:9321", show_default=True, help="Where /healthz and /metrics are.")
 @click.option("--acknowledge", "seen", is_flag=True, help="Only end the alarm, of NAMES or of all.")
 def command(names: tuple[str, ...], *, every: float, listen: str, seen: bool) -> None:

@@ -1,0 +1,112 @@
+"""What is known of each container directory, put together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kharness.errors import EngineUnavailableError
+from kharness.host.state import Verdict
+from kharness.ops.lastscan import last_scans, remember
+from kharness.ops.status import scan_now, statuses
+from kharness.plan.drift import Drifted, Scanned
+from kharness.plan.drift import Verdict as DriftVerdict
+from kharness.plan.facts import ImageFacts
+from kharness.plan.status import LastTest
+from tests.ops.releases import Production
+
+Running = tuple[Production, ImageFacts]
+
+
+def verdict(name: str, at: float, **more: Any) -> Verdict:
+    said: dict[str, Any] = {"mode": "standalone", "inputs": "i", "image_id": "sha256:a", "outcome": "passed"}
+    return Verdict(**{**said, "name": name, "tests": 3, "at": at, "session": "s", **more})
+
+
+def test_each_directory_has_a_line_with_what_is_known(running: Running) -> None:
+    web, live = running
+    web.world.add("apart", "autostart: 2\n")
+    web.world.add("broken", "[")
+    harness = web.world.harness()
+    harness.state.record_verdicts([verdict("web", 5), verdict("web", 9, outcome="failed", mode="prod-ready")])
+    web.engine.tag(web.image("3").id, "ktools/web:latest")
+    box = next(box for box in web.engine.boxes.values() if box.name == "web")
+    box.memory = 5
+    found = statuses(harness)
+    apart, broken, line = found.lines
+    assert [each.listed.name for each in found.lines] == ["apart", "broken", "web"]
+    assert (apart.listed.wave, apart.usage, apart.tested) == (2, None, None)
+    assert broken.broken == str(found.broken[0])
+    assert line.tested == LastTest(passed=False, mode="prod-ready", image="sha256:a", at=9)
+    assert (line.newer, line.listed.live, line.broken) == (True, live.id, "")
+    assert line.usage is not None
+    assert (line.usage.memory, line.cpu) == (5, 0.0)
+    assert line.image_at is not None
+
+
+def test_processors_are_counted_since_the_time_before(running: Running) -> None:
+    web, _ = running
+    harness = web.world.harness()
+    first = statuses(harness, before={})
+    assert first.lines[0].cpu is None
+    box = next(box for box in web.engine.boxes.values() if box.name == "web")
+    box.cpu += 100
+    (line,) = statuses(harness, ["web"], before=first.usages).lines
+    assert line.cpu is not None
+    assert line.cpu > 1
+
+
+def test_only_what_is_asked_for_is_shown_and_told_of(running: Running) -> None:
+    web, _ = running
+    web.world.add("broken", "[")
+    found = statuses(web.world.harness(), ["web"])
+    assert ([line.listed.name for line in found.lines], found.broken) == (["web"], ())
+
+
+def test_a_scan_is_known_of_the_container_that_it_was_of(running: Running) -> None:
+    web, _ = running
+    harness = web.world.harness()
+    container = next(box.id for box in web.engine.boxes.values() if box.name == "web")
+    left = DriftVerdict(left=(Drifted(path="/x", kind="added"),))
+    remember(harness, [Scanned(name="web", container="web", id=container, verdict=left)], at=7)
+    (line,) = statuses(harness).lines
+    assert line.scan is not None
+    assert (line.scan.left, line.scan.at) == (1, 7)
+    assert web.launch(web.image("9"), verify=lambda: ()).ok
+    (line,) = statuses(harness).lines
+    assert line.scan is None
+    harness.state.set_fact("scan:web", "of a later version")
+    assert last_scans(harness) == {}
+
+
+def test_drift_is_looked_for_when_it_is_asked_for(running: Running) -> None:
+    web, _ = running
+    web.engine.write_file("web", "/evil", b"x")
+    harness = web.world.harness()
+    scan_now(harness, ["other"])
+    assert statuses(harness).lines[0].scan is None
+    scan_now(harness, [])
+    scan = statuses(harness).lines[0].scan
+    assert scan is not None
+    assert scan.left == 1
+
+
+def test_a_state_that_cannot_be_read_hides_nothing_else(running: Running) -> None:
+    web, _ = running
+    harness = web.world.harness()
+    harness.state.path.write_bytes(b"no database at all, but long enough to be taken for one" * 100)
+    found = statuses(web.world.harness())
+    assert found.lines[0].tested is None
+    assert str(harness.state.path) in found.notes[0]
+
+
+def test_an_engine_that_does_not_answer_is_an_error(running: Running) -> None:
+    web, _ = running
+    web.engine.before = lambda call: gone() if call.name == "usage" else None
+    with pytest.raises(EngineUnavailableError):
+        statuses(web.world.harness())
+
+
+def gone() -> None:
+    raise EngineUnavailableError("gone")

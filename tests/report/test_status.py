@@ -1,0 +1,126 @@
+"""The table of all containers fits the terminal, whatever its width."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kharness.plan.facts import ContainerFacts, PortRef, PublishedPort, UsageFacts
+from kharness.plan.lastscan import LastScan
+from kharness.plan.listed import Listed
+from kharness.plan.status import LastTest, Status
+from kharness.report.status import DISPENSABLE, brief_text, memory_text, status_lines, status_value
+from kharness.report.table import cell_width
+
+NOW = 1_800_000_000.0
+DAY = 86400
+FACTS = ContainerFacts(
+    id="c1",
+    name="filewatchdock",
+    image_id="sha256:1",
+    state="running",
+    health="healthy",
+    started_at="2027-01-15T05:00:00Z",
+    published=tuple(PublishedPort(port=PortRef(80), host_ip="10.0.0.1", host_port=8080 + n) for n in range(3)),
+)
+WEB = Status(
+    listed=Listed(name="filewatchdock", facts=FACTS, live="sha256:1", wave=2),
+    image_at=NOW - 12 * DAY,
+    newer=True,
+    tested=LastTest(passed=True, mode="standalone", image="sha256:1", at=NOW - 7300),
+    scan=LastScan(container="c1", at=NOW - 300, left=0),
+    usage=UsageFacts(memory=12_400_000, memory_limit=1 << 30, cpu=3, at=NOW),
+    cpu=0.034,
+)
+HEADING = "name           wave  state  health   up  image  latest  drift     test       mem    cpu  ports"
+
+
+def lines(*found: Status, width: int | None = None) -> list[str]:
+    return [line.text for line in status_lines(found, now=NOW, width=width)]
+
+
+def test_a_row_has_all_that_is_known() -> None:
+    heading, row = lines(WEB)
+    assert heading == HEADING
+    known = "filewatchdock 2 runs healthy 3h 12d newer clean 5m passed 2h 11.8M 3%"
+    assert " ".join(row.split()) == f"{known} 10.0.0.1:8080:80 10.0.0.1:8081:80 10.0.0.1:8082:80"
+
+
+UNSEEN = LastScan(container="c1", at=NOW, left=0, problem="x")
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (replace(WEB, scan=None, tested=None), "filewatchdock runs - -"),
+        (replace(WEB, scan=LastScan(container="c1", at=NOW, left=3)), "filewatchdock runs 3 left 0s passed 2h"),
+        (replace(WEB, scan=UNSEEN), "filewatchdock runs unseen 0s passed 2h"),
+        (replace(WEB, broken="web: x"), "filewatchdock runs, settings broken clean 5m passed 2h"),
+        (Status(listed=Listed(name="db", facts=None, live=None), broken="x"), "db no container, settings broken -"),
+    ],
+)
+def test_what_is_not_known_or_not_right_is_said(status: Status, expected: str) -> None:
+    # No width has the columns that are not of interest here.
+    bare = replace(status, image_at=None, newer=False, usage=None, cpu=None, listed=replace(status.listed, wave=None))
+    if bare.listed.facts:
+        plain = replace(FACTS, published=(), health=None, started_at="")
+        bare = replace(bare, listed=replace(bare.listed, facts=plain))
+    assert " ".join(lines(bare)[1].split()) == expected
+
+
+def test_what_runs_another_image_than_is_live_says_so() -> None:
+    other = replace(WEB, listed=replace(WEB.listed, live="sha256:2"))
+    assert "12d, not live" in lines(other)[1]
+
+
+def test_thirty_rows_fit_120_columns_with_all_of_them() -> None:
+    found = [replace(WEB, listed=replace(WEB.listed, name=f"container-{number:02}")) for number in range(30)]
+    shown = lines(*found, width=120)
+    assert shown[0].split() == HEADING.split()
+    assert len(shown) == 31
+    assert max(map(cell_width, shown)) <= 120
+
+
+def test_a_narrow_terminal_has_fewer_columns_and_no_broken_line() -> None:
+    ports = lines(WEB, width=110)[1]
+    assert ports.endswith("…")
+    before = set(HEADING.split())
+    for width in range(120, 0, -1):
+        heading, row = lines(WEB, width=width)
+        assert max(cell_width(heading), cell_width(row)) <= width
+        if width >= 30:
+            names = set(heading.split())
+            assert {"name", "state"} <= names <= before
+            before = names
+    assert lines(WEB, width=30)[0].split() == ["name", "state"]
+    assert set(DISPENSABLE) < set(HEADING.split())
+
+
+def test_no_containers_are_no_table() -> None:
+    assert lines() == []
+
+
+def test_programs_get_numbers() -> None:
+    value = status_value(WEB, now=NOW)
+    assert value["test"] == {"passed": True, "mode": "standalone", "image": "sha256:1", "age": 7300.0}
+    assert value["drift"] == {"left": 0, "problem": None, "age": 300.0}
+    known = [value[key] for key in ("name", "settings", "image_age", "newer", "memory", "memory_limit", "cpu")]
+    assert known == ["filewatchdock", None, 12.0 * DAY, True, 12_400_000, 1 << 30, 0.034]
+    empty = status_value(Status(listed=Listed(name="x", facts=None, live=None)), now=NOW)
+    assert (empty["test"], empty["drift"], empty["memory"], empty["container"]) == (None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0s"), (59.9, "59s"), (60, "1m"), (7199, "1h"), (86400, "1d"), (-5, "0s")]
+)
+def test_an_age_is_brief(seconds: float, text: str) -> None:
+    assert brief_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0K"), (307200, "300K"), (13_000_000, "12.4M"), (300 << 20, "300M"), (3 << 29, "1.5G"), (5 << 40, "5.0T")],
+)
+def test_memory_is_said_as_it_is_limited(number: int, text: str) -> None:
+    assert memory_text(number) == text
