@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,7 @@ from kharness.engine.unixsocket import SocketClient
 from kharness.engine.volumes import Volumes
 from kharness.engine.wire import Wire
 from kharness.plan.facts import EngineFacts
+from kharness.plan.times import moment
 
 
 class DockerEngine(Images, Builds, Networks, Containers, Execs, Volumes):
@@ -56,11 +58,17 @@ class DockerEngine(Images, Builds, Networks, Containers, Execs, Volumes):
 
     def _ask_facts(self) -> EngineFacts:
         info = self._wire.ask("GET", "/info")
+        now = time.time()
         local = self._socket is not None and shares_network(self._socket, info, self._bridges)
         facts = answers.engine_facts(
             info, self._version, api_version=self._wire.version, local=local, endpoint=self._wire.endpoint
         )
-        return replace(facts, shares_mounts=local and self._socket is not None and shares_mounts(self._socket))
+        said = moment(info.get("SystemTime") or "")
+        return replace(
+            facts,
+            shares_mounts=local and self._socket is not None and shares_mounts(self._socket),
+            clock_ahead=said.timestamp() - now if said else None,
+        )
 
     def _bridges(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._wire.ask("GET", "/networks", params={"filters": '{"driver":["bridge"]}'})

@@ -161,7 +161,8 @@ class VolumeFacts:
 class EngineFacts:
     """The engine itself; `local` means that its file system and its networks are this host's.
 
-    `shares_mounts`: it sees what this process mounts.
+    `shares_mounts`: it sees what this process mounts. `clock_ahead` are the seconds by which its clock was ahead of
+    ours when it was asked, None where it does not say.
     """
 
     id: str
@@ -177,6 +178,7 @@ class EngineFacts:
     local: bool = True
     shares_mounts: bool = True
     endpoint: str = ""
+    clock_ahead: float | None = None
 
     @property
     def userns(self) -> bool:

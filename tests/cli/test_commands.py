@@ -144,6 +144,10 @@ def test_the_doctor_says_what_it_finds_and_fails_when_something_is_missing(web: 
     good = web.kharness("doctor")
     assert good.status == 0, good.output
     assert "engine" in good.output
+    told = json.loads(web.kharness("doctor", "--json").output)
+    assert {"kharness", "client", "disk", "clock", web.name("web")} <= {each["what"] for each in told if each["good"]}
+    told = json.loads(web.kharness("doctor", "--json").output)
+    assert {"kharness", "client", "disk", "clock", web.name("web")} <= {each["what"] for each in told if each["good"]}
     assert web.name("web") in good.output
     bad = web.kharness("doctor", environ={"KTOOLS_D_SRC_DIR": "/nowhere"})
     assert bad.status == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kharness.errors import HostError
-from kharness.ops.doctor import examine
+from kharness.ops.doctor.examine import examine
 from kharness.ops.relaunch import relaunch
 from kharness.ops.session import TestSession
 from kharness.ops.volumeroot import accept_volume_root, check_volume_root, recorded_root
