@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import struct
 import subprocess
 import tarfile
@@ -37,6 +38,16 @@ def archive(busybox: Path) -> bytes:
             tar.addfile(link)
         add_file(tar, "etc/passwd", b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")
         add_file(tar, "etc/group", b"root:x:0:\nnogroup:x:65534:\n")
+    return buffer.getvalue()
+
+
+def without_shell() -> bytes:
+    """Return a tar with `/sleep` and nothing else."""
+    program = shutil.which("busybox")
+    assert program is not None
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        add_file(tar, "sleep", Path(program).read_bytes(), mode=0o755)
     return buffer.getvalue()
 
 

@@ -21,7 +21,7 @@ from tests.projects import Project
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = {kind: re.compile(rf"^```{kind}\n(.*?)^```$", re.DOTALL | re.MULTILINE) for kind in ("", "yaml")}
-PLACES = {"NAME", "NAME...", "[NAME]", "CMD...", "KEY", "SIGNAL"}
+PLACES = {"NAME", "NAME...", "[NAME]", "[CMD...]", "CMD...", "KEY", "SIGNAL"}
 """What stands for something else in a command's line."""
 BLOCK = re.compile(r"```python\n# (\S+)\n(.*?)```", re.DOTALL)
 

@@ -26,11 +26,13 @@ NOWHERE = f"there is no shell in it (looked for {', '.join(shell[0] for shell in
 
 def shell_in(engine: Engine, container: str) -> tuple[str, ...] | None:
     """Return the command of a shell that a container has, running or not; None where it has none of the usual."""
-    for shell in SHELLS:
-        found = engine.stat(container, shell[0])
-        if found is not None and (stat.S_ISREG(found.mode) or stat.S_ISLNK(found.mode)):
-            return shell
-    return None
+    return next((shell for shell in SHELLS if is_program(engine, container, shell[0])), None)
+
+
+def is_program(engine: Engine, container: str, path: str) -> bool:
+    """Whether a container has a file, or a link, at a path."""
+    found = engine.stat(container, path)
+    return found is not None and (stat.S_ISREG(found.mode) or stat.S_ISLNK(found.mode))
 
 
 def shell_of_container(harness: Harness, name: str, container: str) -> tuple[str, ...]:

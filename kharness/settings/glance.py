@@ -19,6 +19,7 @@ DEFAULT_REPOSITORY = "ktools"
 KEYS = frozenset(
     {
         "base",
+        "debug_image",
         "dv",
         "engine",
         "keep_releases",

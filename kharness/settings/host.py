@@ -18,6 +18,7 @@ from kharness.settings.policy import Identifier, Profile, Waiver
 from kharness.settings.problems import told
 from kharness.settings.scalars import Duration, Filled, Flag, Positive
 from kharness.settings.section import Section, expected
+from kharness.settings.service import Image
 from kharness.settings.several import Argv, Parameters
 from kharness.settings.sources import ENVIRONMENT, SOURCE_VARIABLES, Layer, files, from_variable, placed
 
@@ -111,6 +112,8 @@ class HostSettings(Section):
     """In the form of DOCKER_HOST."""
     base: Literal["alpine", "debian"] | None = None
     """What the base image is made from."""
+    debug_image: Image | None = None
+    """Where 'kharness debug' takes its tools from; the base image where none is named."""
     networks: Mapping[str, NetworkDecl] = Field(default_factory=dict[str, NetworkDecl])
     """Production networks."""
     test_subnets: Annotated[str, BeforeValidator(_ipv4_network)] = "10.213.0.0/16"

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import shutil
 import sys
-import tarfile
 import time
 from collections.abc import Iterator
 from contextlib import chdir
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -25,7 +21,7 @@ from kharness.plan.facts import ContainerFacts
 from tests.cli.terminal import Terminal
 from tests.plugin.conftest import temporary_project
 from tests.projects import REPOSITORY, Project, Result
-from tests.rootfs import add_file
+from tests.rootfs import without_shell
 
 WEB = """\
     image: {image}
@@ -112,15 +108,6 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, engine: Engine, busybox: str
         assert up.status == 1
         assert f"{project.name('broken')}/settings.yaml: imagee: " in up.output
         yield found
-
-
-def without_shell() -> bytes:
-    program = shutil.which("busybox")
-    assert program is not None
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        add_file(tar, "sleep", Path(program).read_bytes(), mode=0o755)
-    return buffer.getvalue()
 
 
 def test_ps_lists_what_runs_and_names_what_cannot_be_read(fleet: Fleet) -> None:

@@ -81,6 +81,7 @@ dv = "dv"
 state_dir = "~/state"
 engine = "ssh://host"
 base = "alpine"
+debug_image = "tools:1"
 test_subnets = "10.5.0.0/16"
 launch_parallel = 2
 start_engine = false
@@ -108,6 +109,7 @@ KH403 = { reason = "old data", until = 2027-03-01 }
         state_dir=Path("~/state").expanduser(),
         engine="ssh://host",
         base="alpine",
+        debug_image="tools:1",
         networks={
             "lan": NetworkDecl(
                 driver="macvlan",
@@ -138,6 +140,7 @@ def test_every_key_but_networks_can_be_said_in_the_environment(load: Load) -> No
         KHARNESS_STATE_DIR="/state",
         KHARNESS_ENGINE="unix:///run/x.sock",
         KHARNESS_BASE="debian",
+        KHARNESS_DEBUG_IMAGE="tools",
         KHARNESS_TEST_SUBNETS="10.5.0.0/16",
         KHARNESS_LAUNCH_PARALLEL="9",
         KHARNESS_START_ENGINE="0",
