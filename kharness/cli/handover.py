@@ -44,7 +44,7 @@ def lend(harness: Harness, words: tuple[str, ...]) -> int:
     Returns its status, or what shells call an end by such a signal. A client that is attached to a container without a
     terminal waits, by itself, for the container's end.
     """
-    command = [_program(), *engine_words(harness), *words]
+    command = client_command(harness, words)
     ended: list[int] = []
     try:
         with subprocess.Popen(command) as client:  # noqa: S603 - as found, and without a shell
@@ -59,6 +59,11 @@ def lend(harness: Harness, words: tuple[str, ...]) -> int:
     except OSError as error:
         raise HostError(f"{command[0]}: cannot be run: {error.strerror}") from error
     return BY_SIGNAL + ended[0] if ended else status
+
+
+def client_command(harness: Harness, words: tuple[str, ...]) -> list[str]:
+    """Return the command that is `docker WORDS` on the harness's engine; `HostError` where there is no client."""
+    return [_program(), *engine_words(harness), *words]
 
 
 def _program() -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from kharness.errors import KharnessError, LaunchError, UsageError
@@ -28,6 +30,7 @@ from kharness.plan.launch import LaunchPlan, Subject, TestPlace, plan_test_launc
 from kharness.plan.modes import Mode
 from kharness.plan.mounts import Scratch
 from kharness.plan.readiness import plan_test_readiness
+from kharness.plan.runspec import RunSpec
 from kharness.plan.secrets import redact
 from kharness.settings.model import Settings, TestOverrides
 from kharness.settings.stand_in import Freeze
@@ -54,6 +57,22 @@ class _Made:
             for directory in self.directories:
                 last.callback(remove_scratch, directory)
             last.callback(self.stack.close)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    name: str
+    network: str
+    aliases: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """A test instance that was created and not started, with what was made for its volumes."""
+
+    id: str
+    plan: LaunchPlan
+    scratch: Made
 
 
 class TestSession:
@@ -111,29 +130,25 @@ class TestSession:
         `LaunchError`, `EngineError`, `HostError`, `UsageError`; what was made until then goes with the session.
         """
         name = f"test-{subject.name}-{self.id}{suffix}"
-        made = _Made(subject.name)
-        with self._lock:
-            self._refuse_when_closed()
-            if name in self._launched:
-                raise UsageError(f"{name}: this session has such an instance already; say a suffix")
-            self._launched[name] = made
-        try:
-            network, own = self._network_for(subject, name, needs=needs, made=made)
-            for need in needs:
-                self._run(need, name=f"{name}-{need.name}", network=network, aliases=(need.name,), made=made)
-            return self._run(
-                subject,
-                name=name,
-                network=network,
-                aliases=(subject.name,) if own else (),
-                made=made,
-                ready_timeout=ready_timeout,
-            )
-        except BaseException:
-            if self._closed:
-                # It was closed while this was under way: what was made after that is nobody else's to remove.
-                made.remove()
-            raise
+        with self._making(subject, name) as made:
+            place = self._surround(subject, name, needs=needs, made=made)
+            return self._run(subject, place, made=made, ready_timeout=ready_timeout)
+
+    def create(
+        self, subject: Subject, *, name: str, needs: tuple[Subject, ...] = (), change: Callable[[RunSpec], RunSpec]
+    ) -> Created:
+        """Create a test instance under another name, its `needs` running, and leave the start to the caller.
+
+        `change` has the last word about what is created. Once it is started, `check` must be asked. Raises what
+        `launch` does.
+        """
+        with self._making(subject, name) as made:
+            place = self._surround(subject, name, needs=needs, made=made)
+            return self._create(subject, place, made=made, change=change)
+
+    def check(self, created: Created) -> None:
+        """Remove an instance that was started and could write to what is production's; raises `KharnessError`."""
+        self._refuse_unsafe(created.id, created.plan)
 
     def instance(self, facts: InstanceFacts, subject: Subject) -> Instance:
         """Return the object that tests work with."""
@@ -211,6 +226,28 @@ class TestSession:
         if self._closed:
             raise LaunchError("the session was interrupted")
 
+    @contextmanager
+    def _making(self, subject: Subject, name: str) -> Iterator[_Made]:
+        made = _Made(subject.name)
+        with self._lock:
+            self._refuse_when_closed()
+            if name in self._launched:
+                raise UsageError(f"{name}: this session has such an instance already; say a suffix")
+            self._launched[name] = made
+        try:
+            yield made
+        except BaseException:
+            if self._closed:
+                # It was closed while this was under way: what was made after that is nobody else's to remove.
+                made.remove()
+            raise
+
+    def _surround(self, subject: Subject, name: str, *, needs: tuple[Subject, ...], made: _Made) -> _Place:
+        network, own = self._network_for(subject, name, needs=needs, made=made)
+        for need in needs:
+            self._run(need, _Place(f"{name}-{need.name}", network, (need.name,)), made=made)
+        return _Place(name, network, (subject.name,) if own else ())
+
     def _network_for(self, subject: Subject, name: str, *, needs: tuple[Subject, ...], made: _Made) -> tuple[str, bool]:
         egress = subject.settings.test.egress
         if needs or egress is not False:
@@ -235,23 +272,33 @@ class TestSession:
         return network.name
 
     def _run(
+        self, subject: Subject, place: _Place, *, made: _Made, ready_timeout: float | None = None
+    ) -> InstanceFacts:
+        created = self._create(subject, place, made=made)
+        notes = remember_scratch(created.scratch)
+        took = self._start(subject, created.id, created.plan, ready_timeout=ready_timeout)
+        found = self.harness.engine.container(created.id)
+        if found is None:
+            raise KharnessError(f"{place.name}: the container vanished")
+        return instance_facts(subject, created.plan, found, mode=self.mode, ready_after=took, notes=notes)
+
+    def _create(
         self,
         subject: Subject,
+        place: _Place,
         *,
-        name: str,
-        network: str,
-        aliases: tuple[str, ...],
         made: _Made,
-        ready_timeout: float | None = None,
-    ) -> InstanceFacts:
-        engine = self.harness.engine
+        change: Callable[[RunSpec], RunSpec] = lambda spec: spec,
+    ) -> Created:
+        engine, name = self.harness.engine, place.name
         publish = not engine.facts().local
         if publish and subject.settings.test.egress is False:
             raise UsageError(
                 f"{subject.name}: the engine at {engine.facts().endpoint} is not on this host, so a test instance is "
                 "reached by published ports, which need a network with a way out: say 'test: {egress: true}'"
             )
-        plan = self.plan(subject, name=name, network=network, aliases=aliases, publish=publish)
+        plan = self.plan(subject, name=name, network=place.network, aliases=place.aliases, publish=publish)
+        plan = replace(plan, spec=change(plan.spec))
         scratch = self._make_volumes(subject, plan, made, name=name)
         place_secrets(self.harness, plan, who=subject.name)
         prepared = prepare_instance(self.harness, subject, plan)
@@ -263,12 +310,7 @@ class TestSession:
         give_new_directories(self.harness, subject, container, plan, but=prepared)
         give_secrets(self.harness, subject, plan, container)
         self._refuse_unsafe(container, plan)
-        notes = remember_scratch(scratch)
-        took = self._start(subject, container, plan, ready_timeout=ready_timeout)
-        found = engine.container(container)
-        if found is None:
-            raise KharnessError(f"{name}: the container vanished")
-        return instance_facts(subject, plan, found, mode=self.mode, ready_after=took, notes=notes)
+        return Created(id=container, plan=plan, scratch=scratch)
 
     def _make_volumes(self, subject: Subject, plan: LaunchPlan, made: _Made, *, name: str) -> Made:
         if self.mode is Mode.PROD_READY and uses_volume_root(self.harness, plan.volumes):

@@ -33,11 +33,21 @@ DEVELOPMENT = {
     "release": "nothing is released",
     "restart": "a development instance is never restarted",
 }
+IN_PLACE = dict.fromkeys(("command", "entrypoint", "healthcheck"), "a shell runs in place of its program")
+BESIDE = dict.fromkeys(
+    (
+        *("container_name", "devices", "env_file", "expose", "hostname", "labels", "logging", "ports", "prepare"),
+        *("release", "restart", "secrets", "volumes"),
+    ),
+    "the container of a shell beside production has none of production's",
+)
 
 
-def refusals(sources: Iterable[Source], *, development: bool) -> tuple[str, ...]:
-    """Return why what is said for one launch has no say in it; `development` as of a test instance."""
+def refusals(sources: Iterable[Source], *, development: bool, with_shell: bool = False) -> tuple[str, ...]:
+    """Return why what is said for one launch has no say in it: of production, or for development, or of a shell."""
     silent = DEVELOPMENT if development else PRODUCTION
+    if with_shell:
+        silent = {**silent, **IN_PLACE, **({} if development else BESIDE)}
     return tuple(
         f"{source.names[key]}: has no say in this launch: {silent[key]}"
         for source in sources

@@ -116,6 +116,10 @@ def test_what_has_no_say_is_refused_by_the_name_that_it_was_said_by() -> None:
     production, development = refusals(sources, development=False), refusals(sources, development=True)
     assert [reason.partition(":")[0] for reason in production] == ["KHARNESS_RUN_IMAGE", "--test"]
     assert [reason.partition(":")[0] for reason in development] == ["KHARNESS_RUN_IMAGE", "--ports"]
+    beside = refusals(
+        (from_flags({"command": ("x",), "ports": ("80",), "user": ("x",)}),), development=False, with_shell=True
+    )
+    assert [reason.partition(":")[0] for reason in beside] == ["--command", "--ports"]
     assert "it is for test instances, and -D makes one" in production[1]
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
 import click
 
+from kharness.cli.develop import develop
 from kharness.cli.foreground import stay
 from kharness.cli.laying import SettingsCommand, sources_of
 from kharness.cli.names import complete_names
 from kharness.cli.opening import open_here, open_to_act, select
+from kharness.cli.shells import open_shell
 from kharness.errors import UsageError
 from kharness.ops.harness import Harness
 from kharness.ops.relaunch import plan_by_hand, relaunch
@@ -40,9 +43,11 @@ PRODUCTION = "production"
     help="With --dry-run: production, standalone or prod-ready.",
 )
 @click.option("--foreground", "-f", is_flag=True, help="Show its output until it ends; ctrl-c stops it.")
+@click.option("--development", "-D", is_flag=True, help="The newest build, alone, as a test instance is, until ctrl-c.")
+@click.option("--shell", "-S", is_flag=True, help="A shell in place of its program, beside production.")
 @click.option("--explain", "key", metavar="KEY", help="Say where a setting's value comes from.")
 @click.pass_context
-def command(context: click.Context, name: str, *, dry_run: bool, mode: str, foreground: bool, key: str | None) -> None:
+def command(context: click.Context, /, name: str, **said: Any) -> None:
     """Launch the production instance of container NAME from :live.
 
     What runs now is replaced, and comes back if the new one does not become ready. Every setting has a flag, for this
@@ -51,23 +56,55 @@ def command(context: click.Context, name: str, *, dry_run: bool, mode: str, fore
     \b
     Examples:
       kharness run filewatchdock --mem-limit 1g --dry-run
-      kharness run filewatchdock --explain mem_limit
+      kharness run -D filewatchdock --environment LOG=debug
     """
-    if mode != PRODUCTION and not dry_run and key is None:
-        raise UsageError(f"test instances belong to sessions: 'pytest containers/{name} --ready' launches one")
-    above = sources_of(context, in_test=mode != PRODUCTION)
-    harness = open_to_act() if not dry_run and key is None else open_here()
+    asked = _Asked(**said)
+    if reason := asked.refusal(name):
+        raise UsageError(reason)
+    above = sources_of(context, in_test=asked.in_test)
+    harness = open_to_act() if asked.changes_production else open_here()
     directory = select(harness, name)
-    if key is not None:
-        _explain(harness, directory, above, key)
-    elif dry_run:
-        planned = _plan(harness, directory, mode, above)
+    if asked.key is not None:
+        _explain(harness, directory, above, asked.key)
+    elif asked.development:
+        sys.exit(develop(harness, directory, above, shell=asked.shell, dry_run=asked.dry_run))
+    elif asked.shell:
+        _refuse(above, development=False, with_shell=True)
+        settings = harness.settings(directory, above=above)
+        open_shell(harness, directory, settings, volumes=False, user=None, dry_run=asked.dry_run)
+    elif asked.dry_run:
+        planned = _plan(harness, directory, asked.mode, above)
         click.echo(docker_line(planned.plan.spec, hide=planned.hidden))
     else:
         found = relaunch(harness, directory, above=above)
         click.echo(f"{found.name}: runs {short_id(found.image_id)}")
-        if foreground:
+        if asked.foreground:
             sys.exit(stay(harness, directory.name, found))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    dry_run: bool
+    mode: str
+    foreground: bool
+    development: bool
+    shell: bool
+    key: str | None
+
+    @property
+    def in_test(self) -> bool:
+        return self.development or self.mode != PRODUCTION
+
+    @property
+    def changes_production(self) -> bool:
+        return not (self.dry_run or self.development or self.shell or self.key is not None)
+
+    def refusal(self, name: str) -> str:
+        if self.mode != PRODUCTION and (self.development or self.shell):
+            return "--mode: is not for -D and -S, which have modes of their own"
+        if self.mode != PRODUCTION and not self.dry_run and self.key is None:
+            return f"test instances belong to sessions: 'pytest containers/{name} --ready' launches one"
+        return ""
 
 
 @dataclass(frozen=True)
@@ -82,9 +119,13 @@ def _explain(harness: Harness, directory: ContainerDir, above: tuple[Source, ...
         click.echo(line)
 
 
-def _plan(harness: Harness, directory: ContainerDir, mode: str, above: tuple[Source, ...]) -> _Planned:
-    if reasons := refusals(above, development=mode != PRODUCTION):
+def _refuse(above: tuple[Source, ...], *, development: bool, with_shell: bool = False) -> None:
+    if reasons := refusals(above, development=development, with_shell=with_shell):
         raise UsageError("\n".join(reasons))
+
+
+def _plan(harness: Harness, directory: ContainerDir, mode: str, above: tuple[Source, ...]) -> _Planned:
+    _refuse(above, development=mode != PRODUCTION)
     settings = harness.settings(directory, above=above)
     tags = harness.tags(directory.name)
     ref = tags.live if mode == PRODUCTION else tags.latest

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
-import shlex
-from dataclasses import replace
-
 import click
 
-from kharness.cli.handover import PROGRAM, hand_over, is_terminal
 from kharness.cli.names import complete_names
-from kharness.cli.opening import open_here, select, tell
-from kharness.ops.relaunch import live_image
-from kharness.ops.shells import shell_of_image
-from kharness.plan.dockerline import docker_words
-from kharness.plan.launch import Subject, plan_production_launch
-from kharness.plan.shell import plan_shell
+from kharness.cli.opening import open_here, select
+from kharness.cli.shells import open_shell
 
 
 @click.command()
@@ -36,21 +27,4 @@ def command(name: str, *, volumes: bool, user: str | None, dry_run: bool) -> Non
     """
     harness = open_here()
     directory = select(harness, name)
-    image = live_image(harness, directory)
-    settings = harness.settings(directory)
-    subject = Subject(name=directory.name, settings=settings, image=image, built=settings.image is None)
-    spec = plan_shell(
-        subject,
-        plan_production_launch(subject, volume_root=harness.volume_root),
-        shell_of_image(harness, directory.name, image),
-        name=f"{directory.name}-shell-{secrets.token_hex(3)}",
-        volumes=volumes,
-        user=user,
-    )
-    words = docker_words(replace(spec, tty=is_terminal()))
-    if dry_run:
-        click.echo(shlex.join((PROGRAM, *words)))
-        return
-    if volumes and subject.settings.volumes:
-        tell(directory.name, "these are production's own volumes: what is written to them stays")
-    hand_over(harness, words)
+    open_shell(harness, directory, harness.settings(directory), volumes=volumes, user=user, dry_run=dry_run)
