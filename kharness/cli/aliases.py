@@ -18,9 +18,14 @@ ALIASES = {
     "e": ("enter",),
     "hup": ("kill", "-s", "HUP"),
     "lA": ("ps", "--all"),
+    "la": ("list", "--autostart"),
+    "law": ("list", "--waves"),
+    "lb": ("list", "--buildable"),
     "list-all": ("ps", "--all"),
     "list-up": ("ps",),
     "ls": ("ps",),
+    "lt": ("list", "--testable"),
+    "lun": ("list", "--not-up"),
     "qa": ("check-all-up",),
 }
 NEAREST = 3

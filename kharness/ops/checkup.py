@@ -40,6 +40,15 @@ def check_up(harness: Harness, name: str, settings: Settings) -> Checked:
     return Checked(name=name, reasons=tuple(_reasons(harness, name, settings)))
 
 
+def why_down(harness: Harness, name: str) -> str:
+    """Return why it is not up, as the end of a sentence; empty where it is. What it runs is not looked at."""
+    found = present(harness, name)
+    if found is None:
+        return "has no container"
+    settings = harness.settings(harness.catalog.select(name, prefix=False))
+    return "" if _is_done(found, settings) else "; ".join(why_not_up(found))
+
+
 def _reasons(harness: Harness, name: str, settings: Settings) -> Iterator[str]:
     found = present(harness, name)
     live = harness.engine.image(harness.tags(name).live)

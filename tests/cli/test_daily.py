@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -162,6 +163,7 @@ def test_one_container_in_one_word(fleet: Fleet) -> None:
     assert fleet.said("ip", name) == f"{facts.addresses['bridge']}\n"
     assert [name, "bridge", facts.addresses["bridge"]] in [row.split() for row in fleet.said("ips").splitlines()]
     assert fleet.said("pid", name) == f"{facts.pid}\n"
+    assert re.fullmatch(r"veth\w+\n", fleet.said("veth", name))
     assert fleet.said("is-up", name).startswith(f"{name}: runs, for ")
     assert fleet.said("is-up", fleet.name("new"), status=1) == f"{fleet.name('new')}: has no container\n"
     assert [name, "live"] in [row.split()[:2] for row in fleet.said("images").splitlines()]
@@ -172,8 +174,11 @@ def test_all_is_up_or_it_is_told_what_is_not(fleet: Fleet) -> None:
     aside = broken.rename(fleet.project.path / "aside")
     try:
         assert fleet.said("qa") == "all ok\n"
+        assert fleet.said("lun", "-q") == ""
         fleet.engine.pause(fleet.facts("bare").id)
         assert fleet.said("qa", status=1) == f"{fleet.name('bare')}: is paused\n"
+        (down,) = json.loads(fleet.said("lun", "--json"))
+        assert (down["name"], down["wave"], down["down"]) == (fleet.name("bare"), 2, "is paused")
     finally:
         fleet.engine.unpause(fleet.facts("bare").id)
         aside.rename(broken)
@@ -188,7 +193,15 @@ def test_down_stays_down_and_up_brings_it_up(fleet: Fleet) -> None:
     assert fleet.said("0", name).endswith(f"{name}: stopped: exited with 143\n")
     assert fleet.said("0", name) == f"{name}: does not run: exited with 143\n"
     assert fleet.facts("bare").restart_policy == "unless-stopped"
-    for words in (("exec", name, "ls"), ("enter", name), ("attach", name), ("pid", name), ("ip", name), ("hup", name)):
+    for words in (
+        ("exec", name, "ls"),
+        ("enter", name),
+        ("attach", name),
+        ("pid", name),
+        ("ip", name),
+        ("hup", name),
+        ("veth", name),
+    ):
         told = fleet.said(*words, status=1)
         assert f"{name}: does not run: exited with 143; 'kharness logs {name}' shows what it said" in told
     assert fleet.said("is-up", name, status=1) == f"{name}: exited with 143\n"
@@ -323,8 +336,8 @@ def test_shell_is_a_container_of_its_own_that_goes(fleet: Fleet) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        *((verb,) for verb in ("ps", "status", "ips", "images", "qa")),
-        *((verb, "X") for verb in ("up", "down", "is-up", "logs", "enter")),
+        *((verb,) for verb in ("ps", "status", "ips", "images", "qa", "lun")),
+        *((verb, "X") for verb in ("up", "down", "is-up", "logs", "enter", "veth")),
     ],
 )
 def test_an_engine_that_is_down_is_one_message(fleet: Fleet, words: tuple[str, ...]) -> None:

@@ -1,0 +1,41 @@
+"""Describe container directories from their files alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from kharness.errors import SettingsError
+from kharness.plan.described import Described
+from kharness.settings.catalog import ContainerDir
+from kharness.settings.load import load_settings
+
+TESTS = ("test_*.py", "*_test.py")
+"""pytest's own patterns."""
+
+
+def describe(directories: Iterable[ContainerDir]) -> Iterator[Described]:
+    """Yield what they are, in their order; one whose settings cannot be read is among them."""
+    for directory in directories:
+        files = {file for pattern in TESTS for file in directory.path.glob(pattern)}
+        known = Described(
+            name=directory.name,
+            path=str(directory.path),
+            buildable=directory.has_dockerfile,
+            test_files=len(files),
+        )
+        yield _with_settings(known, directory)
+
+
+def _with_settings(known: Described, directory: ContainerDir) -> Described:
+    try:
+        settings = load_settings(directory.path)
+    except SettingsError as error:
+        return replace(known, broken=str(error))
+    autostart = settings.autostart
+    return replace(
+        known,
+        wave=autostart.wave if autostart else None,
+        host=autostart.host if autostart else None,
+        expects=settings.expect.declares,
+    )
