@@ -75,12 +75,15 @@ class Harness:
         return lambda line: self.report(who, f" {line}")
 
     def settings(self, directory: ContainerDir, *, above: Iterable[Source] = ()) -> Settings:
-        """Read a directory's settings, under what is `above`; `SettingsError` with every problem."""
+        """Read a directory's settings, under what is `above` and over the host's defaults.
+
+        Raises `SettingsError` with every problem.
+        """
         return self.laid(directory, above=above).settings
 
     def laid(self, directory: ContainerDir, *, above: Iterable[Source] = ()) -> Loaded:
         """Read them, and tell what they are laid together from."""
-        return load_laid(directory.path, above=above)
+        return load_laid(directory.path, below=self.host.defaults, above=above)
 
     def fleet(self) -> tuple[Mapping[str, Settings], tuple[SettingsError, ...]]:
         """Read all settings; broken files are returned beside the good ones."""

@@ -33,7 +33,8 @@ class Inputs:
     """`image` is the content digest of the image, `tests` that of settings and tests.
 
     `around` stands for what lies elsewhere: the `:live` images of what it needs, the values of its `env_file` and its
-    secrets. Where there are any it is made with this engine's key, so that no verdict lets anybody guess one.
+    secrets, the host's defaults. Where there are any it is made with this engine's key, so that no verdict lets anybody
+    guess one.
     """
 
     image: str
@@ -89,7 +90,9 @@ def changes_since(before: Inputs, now: Inputs | None) -> tuple[str, ...]:
     if now.tests != before.tests:
         found.append("settings or tests changed after the session began")
     if now.around != before.around:
-        found.append("what it needs, its env_file, a secret or what is asked of it changed after the session began")
+        found.append(
+            "what it needs, its env_file, a secret, the host's defaults or what is asked of it changed meanwhile"
+        )
     return tuple(found)
 
 
@@ -113,9 +116,10 @@ def _inputs(harness: Harness, directory: ContainerDir, settings: Settings, *, im
     secrets = [(secret, secret.value) for secret in instance_secrets(directory, settings)]
     # What passed when less was asked of it has not passed what is asked now.
     asked = (VERSION, [check.id for check in checks_for(settings, default=harness.host.policy)])
-    told = repr((needs, env, secrets, asked)).encode(errors="surrogateescape")
+    defaults = [source.said for source in harness.host.defaults]
+    told = repr((needs, env, secrets, asked, *defaults)).encode(errors="surrogateescape")
     # Production's own may lie beside the tests, and count as one of their files.
-    hides = env or secrets or settings.env_file or settings.secrets
+    hides = env or secrets or settings.env_file or settings.secrets or defaults
     around = fingerprint(harness, told) if hides else hashlib.sha256(told).hexdigest()
     return Inputs(image=image, tests=tests_digest(directory), around=around, mode=mode.value)
 

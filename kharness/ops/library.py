@@ -21,6 +21,7 @@ from kharness.ops.session import TestSession
 from kharness.ops.subject import instance_subject
 from kharness.plan.modes import Mode
 from kharness.settings.catalog import ContainerDir
+from kharness.settings.laid import Source
 from kharness.settings.load import load_settings, parse_settings
 from kharness.settings.model import Settings
 
@@ -38,7 +39,7 @@ def instance(
     Raises `SettingsError`, `BuildError`, `ImageMissingError`, `LaunchError`, `EngineUnavailableError`.
     """
     harness = _harness()
-    directory, said = _subject(source, settings or {})
+    directory, said = _subject(source, settings or {}, harness.host.defaults)
     built = build(harness, directory, said)
     session = TestSession(harness, session=secrets.token_hex(4), mode=Mode.STANDALONE)
     try:
@@ -56,22 +57,25 @@ def _harness() -> Harness:
     return harness
 
 
-def _subject(source: str | Path, extra: Mapping[str, Any]) -> tuple[ContainerDir, Settings]:
+def _subject(source: str | Path, extra: Mapping[str, Any], below: tuple[Source, ...]) -> tuple[ContainerDir, Settings]:
     if isinstance(source, str):
         name = re.sub(r"[^a-z0-9]+", "-", source.rpartition("/")[2].partition("@")[0].lower()).strip("-")
         directory = ContainerDir(name=name, path=Path.cwd(), source_path=Path.cwd().parent)
-        return directory, _parse({"image": source, **extra}, Path(f"settings of {source}"), has_dockerfile=False)
+        file = Path(f"settings of {source}")
+        return directory, _parse({"image": source, **extra}, file, has_dockerfile=False, below=below)
     path = source.resolve()
     if not path.is_dir():
         raise UsageError(f"{source}: should be a folder with a Dockerfile or a settings.yaml")
     directory = ContainerDir(name=path.name.lower(), path=path, source_path=path.parent)
     if not directory.settings_file.exists():
-        return directory, _parse(extra, Path(f"settings of {source}"), has_dockerfile=directory.has_dockerfile)
+        file = Path(f"settings of {source}")
+        return directory, _parse(extra, file, has_dockerfile=directory.has_dockerfile, below=below)
     if extra:
         raise UsageError(f"{directory.settings_file}: a folder with settings of its own takes no others")
-    return directory, load_settings(path)
+    return directory, load_settings(path, below=below)
 
 
-def _parse(settings: Mapping[str, Any], file: Path, *, has_dockerfile: bool) -> Settings:
+def _parse(settings: Mapping[str, Any], file: Path, *, has_dockerfile: bool, below: tuple[Source, ...]) -> Settings:
     # JSON is YAML: the file's reader says what is wrong, key by key.
-    return parse_settings(json.dumps(dict(settings)).encode(), file=file, has_dockerfile=has_dockerfile)
+    text = json.dumps(dict(settings)).encode()
+    return parse_settings(text, file=file, has_dockerfile=has_dockerfile, below=below)

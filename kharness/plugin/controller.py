@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from kharness.errors import HostError, KharnessError, LaunchError
+from kharness.errors import HostError, KharnessError, LaunchError, SettingsError
 from kharness.ops.inputs import inputs_now, tests_digest
 from kharness.ops.policy import refuse_host_waivers
 from kharness.ops.reap import reap
@@ -23,6 +23,7 @@ from kharness.plan.modes import Mode
 from kharness.plugin.board import COLLECTED, REFUSED
 from kharness.plugin.child import DEPTH, Children, failures
 from kharness.plugin.decide import Decider
+from kharness.plugin.hosting import host_of
 from kharness.plugin.opening import harness_of
 from kharness.plugin.outcomes import Outcomes
 from kharness.plugin.pipeline import Order, Pipeline
@@ -34,6 +35,7 @@ from kharness.plugin.stash import NAME, SessionInfo
 from kharness.plugin.summary import summarize
 from kharness.plugin.validate import read_settings
 from kharness.settings.catalog import ContainerDir
+from kharness.settings.laid import Source
 
 DEEPEST = 8
 
@@ -66,7 +68,7 @@ class Controller:
         for directory in () if selection.listing else selection.directories:
             with suppress(HostError):
                 self._info.began[directory.name] = tests_digest(directory)
-        self._settings, self._info.broken = read_settings(selection)
+        self._settings, self._info.broken = read_settings(selection, below=self._defaults())
         if selection.listing:
             return
         if int(os.environ.get(DEPTH, "0")) > DEEPEST:
@@ -197,6 +199,14 @@ class Controller:
     def _workers_died(self) -> bool:
         # What such a worker had launched for one test alone has nobody else who removes it.
         return self._lost_worker or (self._interrupted and bool(self._config.getoption("numprocesses", default=0)))
+
+    def _defaults(self) -> tuple[Source, ...]:
+        try:
+            return host_of(self._config).defaults
+        except SettingsError as error:
+            if self._info.selection.listing:
+                return ()
+            raise pytest.UsageError(str(error)) from error
 
     def _begin(self, names: list[str], *, failed: int = 0) -> None:
         directories = {directory.name: directory for directory in self._info.selection.directories}

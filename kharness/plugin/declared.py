@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +11,13 @@ import pytest
 from kharness.errors import KharnessError
 from kharness.plugin.attach import attached
 from kharness.plugin.expectations import expectations
+from kharness.plugin.hosting import host_of
 from kharness.plugin.stash import SessionInfo
 from kharness.settings.catalog import ContainerDir
 
 if TYPE_CHECKING:
     from kharness.settings.host import HostSettings
     from kharness.settings.model import Settings
-
-HOST = pytest.StashKey["HostSettings"]()
 
 
 class BrokenSettings(pytest.Item):
@@ -56,7 +54,7 @@ class SettingsFile(pytest.File):
         from kharness.settings.load import load_settings  # noqa: PLC0415 - in projects with container directories
 
         try:
-            settings = load_settings(self.directory.path)
+            settings = load_settings(self.directory.path, below=host_of(self.config).defaults)
             yield from _declared(self, settings)
         except KharnessError as error:
             raise self.CollectError(str(error)) from error
@@ -74,13 +72,4 @@ def _declared(file: SettingsFile, settings: Settings) -> Iterator[pytest.Item]:
     from kharness.plugin.policy import check_items  # noqa: PLC0415
 
     yield from expectations(file, settings.expect, attached(file.directory, file.info, file.config))
-    yield from check_items(file, checks_for(settings, default=_host(file.config).policy))
-
-
-def _host(config: pytest.Config) -> HostSettings:
-    from kharness.settings.host import load_host_settings  # noqa: PLC0415
-
-    if HOST not in config.stash:
-        project = config.rootpath if (config.rootpath / "pyproject.toml").is_file() else None
-        config.stash[HOST] = load_host_settings(project=project, environ=os.environ)
-    return config.stash[HOST]
+    yield from check_items(file, checks_for(settings, default=host_of(file.config).policy))

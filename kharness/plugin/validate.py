@@ -11,12 +11,13 @@ from kharness.ops.policy import refuse_unknown_waivers
 from kharness.plugin.selection import Selection
 from kharness.settings.catalog import ContainerDir
 from kharness.settings.conflicts import conflicts
+from kharness.settings.laid import Source
 from kharness.settings.load import load_settings
 from kharness.settings.model import Settings
 
 
-def read_settings(selection: Selection) -> tuple[Mapping[str, Settings], dict[str, str]]:
-    """Return the good settings, and for each broken directory all its problems.
+def read_settings(selection: Selection, *, below: tuple[Source, ...]) -> tuple[Mapping[str, Settings], dict[str, str]]:
+    """Return the good settings, over what is `below`, and for each broken directory all its problems.
 
     A broken file in a directory that was named is a `pytest.UsageError`; in a whole fleet the others go on.
     """
@@ -25,7 +26,7 @@ def read_settings(selection: Selection) -> tuple[Mapping[str, Settings], dict[st
     everyone: dict[ContainerDir, Settings] = {}
     for directory in selection.catalog.directories:
         try:
-            everyone[directory] = settings = load_settings(directory.path)
+            everyone[directory] = settings = load_settings(directory.path, below=below)
             refuse_unknown_waivers(directory, settings)
         except SettingsError as error:
             if directory in selection.directories:

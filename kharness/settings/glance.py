@@ -20,6 +20,7 @@ KEYS = frozenset(
     {
         "base",
         "debug_image",
+        "defaults",
         "dv",
         "engine",
         "keep_releases",

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo
 
 from kharness.errors import Problem, SettingsError
+from kharness.settings.defaults import Defaults, check_defaults
 from kharness.settings.glance import DEFAULT_REPOSITORY, ENGINE, REPOSITORY
 from kharness.settings.network import IP
 from kharness.settings.policy import Identifier, Profile, Waiver
@@ -22,7 +23,7 @@ from kharness.settings.service import Image
 from kharness.settings.several import Argv, Parameters
 from kharness.settings.sources import ENVIRONMENT, SOURCE_VARIABLES, Layer, files, from_variable, placed
 
-TABLES = frozenset({"networks", "waive"})
+TABLES = frozenset({"defaults", "networks", "waive"})
 """Keys that have tables, which no variable can say, and of which each file adds some."""
 FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 ROOT_DV = Path("/rw/dv")
@@ -130,6 +131,8 @@ class HostSettings(Section):
     """The profile of container directories that say none; strict where kharness builds the image, else baseline."""
     waive: Mapping[Identifier, Waiver] = Field(default_factory=dict[str, Waiver])
     """Checks of the host or the calendar that need not hold here, whatever the container."""
+    defaults: Defaults = ()
+    """Settings of all containers here that say nothing else, file by file, the lowest first."""
     keep_releases: Positive = 5
     """How many releases of a container 'kharness prune' keeps the images of."""
 
@@ -151,7 +154,7 @@ def load_host_settings(
     read: list[HostSettings] = []
     for layer in files(project=project, user_file=user_file, system_file=system_file):
         try:
-            read.append(HostSettings.model_validate(dict(layer.table), context={"base": layer.base}))
+            read.append(HostSettings.model_validate(dict(layer.table), context=_context(layer)))
         except ValidationError as error:
             problems += _problems(layer, error)
     variables = _variables(environ)
@@ -163,11 +166,21 @@ def load_host_settings(
         raise SettingsError(problems)
     said: dict[str, Any] = {}
     for settings in reversed(read):
-        said |= {
-            key: {**said.get(key, {}), **getattr(settings, key)} if key in TABLES else getattr(settings, key)
-            for key in settings.model_fields_set
-        }
-    return HostSettings(**said)
+        said |= {key: _joined(key, said.get(key), getattr(settings, key)) for key in settings.model_fields_set}
+    found = HostSettings(**said)
+    if problems := check_defaults(found.defaults):
+        raise SettingsError(problems)
+    return found
+
+
+def _context(layer: Layer) -> dict[str, Any]:
+    return {"base": layer.base, "file": layer.file, "key": layer.key}
+
+
+def _joined(key: str, below: Any, above: Any) -> Any:
+    if key not in TABLES or not below:
+        return above
+    return (*below, *above) if isinstance(above, tuple) else {**below, **above}
 
 
 def _problems(layer: Layer, error: ValidationError) -> list[Problem]:

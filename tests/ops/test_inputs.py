@@ -172,7 +172,7 @@ def test_what_lies_elsewhere_counts_too(world: World, tmp_path: Path) -> None:
     world.engine.put_image("ktools/db:live")
     world.add("db")
     world.add("web", f"depends_on: [db]\ntest: {{env_file: {env}}}\n")
-    reason = ("what it needs, its env_file, a secret or what is asked of it changed after the session began",)
+    reason = ("what it needs, its env_file, a secret, the host's defaults or what is asked of it changed meanwhile",)
     _, first = inputs(world)
     env.write_text("A=2\n")
     assert changes_since(first, now(world)) == reason
@@ -187,6 +187,15 @@ def test_what_passed_when_less_was_asked_of_it_has_not_passed_now(world: World) 
     after = now(world, policy="none")
     assert after is not None
     assert after.key != before.key
+
+
+def test_what_passed_with_another_default_of_the_host_has_not_passed_with_this_one(world: World) -> None:
+    world.add("web")
+    _, before = inputs(world)
+    one, other = now(world, defaults={"mem_limit": "1g"}), now(world, defaults={"mem_limit": "2g"})
+    assert one is not None
+    assert other is not None
+    assert len({before.key, one.key, other.key}) == 3
 
 
 def test_an_image_that_is_not_there_any_more_cannot_be_compared(world: World) -> None:

@@ -45,6 +45,12 @@ def test_what_it_does_not_have_is_told(running: Running) -> None:
     assert restarted(web).notes == (image,)
 
 
+def test_a_changed_default_of_the_host_is_a_changed_setting(running: Running) -> None:
+    web, _ = running
+    changed = restart(web.world.harness(defaults={"mem_limit": "1g"}), web.world.directory("web"), dry_run=True)
+    assert changed.notes == ("its settings have changed since it was launched; 'kharness run web' launches with them",)
+
+
 def test_settings_that_cannot_be_read_stop_nothing(running: Running) -> None:
     web, _ = running
     web.world.add("web", "[broken")

@@ -12,6 +12,7 @@ import pytest
 
 from kharness.errors import SettingsError
 from kharness.settings.host import HostSettings, NetworkDecl, load_host_settings
+from kharness.settings.laid import Source
 from kharness.settings.policy import Waiver
 from kharness.settings.sources import source_paths
 
@@ -90,6 +91,9 @@ notify = "mail -s 'a release' root"
 keep_releases = 3
 policy = "baseline"
 
+[defaults]
+mem_limit = "1g"
+
 [networks.lan]
 driver = "macvlan"
 subnet = "192.0.2.0/24"
@@ -110,6 +114,14 @@ KH403 = { reason = "old data", until = 2027-03-01 }
         engine="ssh://host",
         base="alpine",
         debug_image="tools:1",
+        defaults=(
+            Source(
+                said={"mem_limit": "1g"},
+                file=tmp_path / "user/config.toml",
+                prefix="defaults",
+                called=f"the host's configuration ({tmp_path}/user/config.toml)",
+            ),
+        ),
         networks={
             "lan": NetworkDecl(
                 driver="macvlan",
@@ -149,7 +161,7 @@ def test_every_key_but_networks_can_be_said_in_the_environment(load: Load) -> No
         KHARNESS_KEEP_RELEASES="2",
         KHARNESS_POLICY="none",
     )
-    assert settings.model_fields_set == HostSettings.model_fields.keys() - {"networks", "waive"}
+    assert settings.model_fields_set == HostSettings.model_fields.keys() - {"defaults", "networks", "waive"}
     assert settings.source_paths == (Path("/a"), Path("/b"))
     assert (settings.launch_parallel, settings.start_engine, settings.ready_timeout) == (9, False, 90.0)
 

@@ -1,0 +1,23 @@
+"""The host's settings of a pytest process: read once, where they are first needed."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from kharness.settings.host import HostSettings
+
+HOST = pytest.StashKey["HostSettings"]()
+
+
+def host_of(config: pytest.Config) -> HostSettings:
+    """Return them; raises `SettingsError`."""
+    from kharness.settings.host import load_host_settings  # noqa: PLC0415 - in projects with container directories
+
+    if HOST not in config.stash:
+        project = config.rootpath if (config.rootpath / "pyproject.toml").is_file() else None
+        config.stash[HOST] = load_host_settings(project=project, environ=os.environ)
+    return config.stash[HOST]
