@@ -50,7 +50,8 @@ def _attached(instance: Development, *, watch: bool) -> int:
     engine, container = instance.harness.engine, instance.created.id
     interactive = instance.spec.stdin and (is_terminal() or not instance.spec.tty)
     words = ("start", "--attach", *(("--interactive",) if interactive else ()), container)
-    tell(instance.spec.name, "ctrl-c stops it" if watch else "it goes when the shell ends")
+    own = interactive and instance.spec.tty
+    tell(instance.spec.name, "it goes when its program on this terminal ends" if own else "ctrl-c stops it")
     with subprocess.Popen(  # noqa: S603 - as found, and without a shell
         client_command(instance.harness, words),
         stdin=None if interactive else subprocess.DEVNULL,

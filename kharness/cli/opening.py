@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 import click
 
 from kharness.cli.project import project_of
-from kharness.settings.catalog import ContainerDir
+from kharness.settings.catalog import ContainerDir, find_containers
 
 if TYPE_CHECKING:
     from kharness.ops.harness import Harness
     from kharness.ops.view import View
     from kharness.report.released import Line
+    from kharness.settings.laid import Source
+    from kharness.settings.load import Loaded
 
 COLOURS = {"good": "green", "bad": "red", "doubtful": "yellow"}
 
@@ -36,6 +38,16 @@ def open_here() -> Harness:
     from kharness.ops.harness import open_harness  # noqa: PLC0415
 
     return open_harness(project=project_of(Path.cwd()), environ=os.environ, report=tell)
+
+
+def settings_here(name: str, *, above: Iterable[Source]) -> tuple[ContainerDir, Loaded]:
+    """Read the settings of the directory that a name means, under what is `above`; no engine is asked."""
+    from kharness.settings.host import load_host_settings  # noqa: PLC0415
+    from kharness.settings.load import load_laid  # noqa: PLC0415
+
+    host = load_host_settings(project=project_of(Path.cwd()), environ=os.environ)
+    directory = find_containers(host.source_paths).select(name, prefix=sys.stdin.isatty())
+    return directory, load_laid(directory.path, below=host.defaults, above=above)
 
 
 def open_to_act() -> Harness:

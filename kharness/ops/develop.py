@@ -19,6 +19,7 @@ from kharness.ops.shells import shell_of_image
 from kharness.ops.subject import instance_subject
 from kharness.plan.byhand import refusals
 from kharness.plan.develop import development_name, plan_development
+from kharness.plan.dockerline import HIDDEN
 from kharness.plan.facts import ImageFacts
 from kharness.plan.launch import Subject
 from kharness.plan.modes import Mode
@@ -130,8 +131,9 @@ def change_of(harness: Harness, subject: Subject, *, shell: bool, tty: bool) -> 
 def plan_line(
     harness: Harness, directory: ContainerDir, *, above: tuple[Source, ...], shell: bool, tty: bool
 ) -> RunSpec:
-    """Return what would be created, with words in place of what each instance has anew."""
+    """Return what would be created, with words in place of what each instance has anew, and of `env_file`'s values."""
     subject = development_subject(harness, directory, above=above, shell=shell)
     session = TestSession(harness, session="SESSION", mode=Mode.PROD_READY)
     plan = session.plan(subject, name=development_name(subject.name, "SESSION"), network="kharness-SESSION")
-    return change_of(harness, subject, shell=shell, tty=tty)(replace(plan.spec, labels={}))
+    shown = {key: HIDDEN if key in subject.env else value for key, value in plan.spec.environment.items()}
+    return change_of(harness, subject, shell=shell, tty=tty)(replace(plan.spec, labels={}, environment=shown))

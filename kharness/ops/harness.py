@@ -21,7 +21,7 @@ from kharness.plan.tags import Tags
 from kharness.settings.catalog import Catalog, ContainerDir, find_containers
 from kharness.settings.host import HostSettings, load_host_settings
 from kharness.settings.laid import Source
-from kharness.settings.load import Loaded, load_laid
+from kharness.settings.load import load_settings
 from kharness.settings.model import Settings
 
 Report = Callable[[str, str], None]
@@ -79,11 +79,7 @@ class Harness:
 
         Raises `SettingsError` with every problem.
         """
-        return self.laid(directory, above=above).settings
-
-    def laid(self, directory: ContainerDir, *, above: Iterable[Source] = ()) -> Loaded:
-        """Read them, and tell what they are laid together from."""
-        return load_laid(directory.path, below=self.host.defaults, above=above)
+        return load_settings(directory.path, below=self.host.defaults, above=above)
 
     def fleet(self) -> tuple[Mapping[str, Settings], tuple[SettingsError, ...]]:
         """Read all settings; broken files are returned beside the good ones."""

@@ -99,10 +99,12 @@ def test_what_outlives_a_killed_client_is_reaped(bare: Project, engine: Engine, 
         while not any(each.running for each in helpers(bare, engine)):
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        assert "container" not in bare.kharness("reap").output
+        assert bare.kharness("reap").status == 0
+        assert helpers(bare, engine)
         client.send_signal(signal.SIGKILL)
     before = state(bare, engine)
-    assert f"container {bare.name('bare')}-debug-" in bare.kharness("reap").output
+    # Any other session on this engine may have been quicker.
+    assert bare.kharness("reap").status == 0
     assert helpers(bare, engine) == []
     assert state(bare, engine) == before
 

@@ -111,10 +111,10 @@ def test_what_a_killed_one_left_is_reaped(app: Project, engine: Engine) -> None:
             time.sleep(0.05)
         [found] = instances(app, engine)
         client.send_signal(signal.SIGKILL)
-    told = app.kharness("reap").output
-    assert f"container {found.name}" in told
-    assert f"network kharness-{found.labels['kharness.session']}" in told
+    # Any other session on this engine may have been quicker.
+    assert app.kharness("reap").status == 0
     assert left(app, engine) == []
+    assert engine.network(f"kharness-{found.labels['kharness.session']}") is None
     assert real(app).read_text() == "real data\n"
 
 

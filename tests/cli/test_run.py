@@ -85,7 +85,7 @@ def test_a_shell_completes_flags_once_two_dashes_are_typed() -> None:
 def test_a_line_has_everything_that_is_laid_over(web: Project) -> None:
     done = here(
         *(web, "run", web.name("web"), "--dry-run", "--mem-limit", "64m", "--environment", "A=b c", "--no-read-only"),
-        *("--healthcheck", "{retries: 7}", "--ports", "127.0.0.1:8081:80", "--labels", "x=y"),
+        *("--pids-limit", "-1", "--healthcheck", "{retries: 7}", "--ports", "127.0.0.1:8081:80", "--labels", "x=y"),
         KHARNESS_RUN_CPUS="0.5",
         KHARNESS_RUN_MEM_LIMIT="1g",
     )
@@ -94,6 +94,7 @@ def test_a_line_has_everything_that_is_laid_over(web: Project) -> None:
     assert {
         ("--memory", str(64 << 20)),
         ("--cpus", "0.5"),
+        ("--pids-limit", "-1"),
         ("--env", "A=b c"),
         ("--env", "WHO=nobody"),
         ("--health-retries", "7"),
@@ -103,7 +104,8 @@ def test_a_line_has_everything_that_is_laid_over(web: Project) -> None:
     } <= set(pairwise(words))
     [laid] = [word.partition("=")[2] for word in words if word.startswith(f"{labels.LAID}=")]
     assert sorted(laid.split(", ")) == [
-        *("--environment A", "--healthcheck retries", "--labels x", "--mem-limit", "--ports", "--read-only"),
+        *("--environment A", "--healthcheck retries", "--labels x", "--mem-limit", "--pids-limit", "--ports"),
+        "--read-only",
         *("KHARNESS_RUN_CPUS", "KHARNESS_RUN_MEM_LIMIT"),
     ]
     test = here(web, "run", web.name("web"), "--dry-run", "--mode", "standalone", "--environment", "WHO=me")
@@ -114,7 +116,7 @@ def test_a_value_is_explained_without_a_launch(web: Project) -> None:
     words = ("run", web.name("web"), "--explain", "environment.WHO", "--environment", "WHO=me")
     file = web.path / "containers" / web.name("web") / "settings.yaml"
     others = f"KHARNESS_RUN_ENVIRONMENT says you; {file} says nobody; default none"
-    assert here(web, *words, KHARNESS_RUN_ENVIRONMENT="WHO=you").output == (
+    assert here(web, *words, KHARNESS_RUN_ENVIRONMENT="WHO=you", DOCKER_HOST="unix:///none").output == (
         f"environment.WHO: me, from --environment; {others}\n"
     )
 

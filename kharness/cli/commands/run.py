@@ -13,7 +13,7 @@ from kharness.cli.develop import develop
 from kharness.cli.foreground import stay
 from kharness.cli.laying import SettingsCommand, sources_of
 from kharness.cli.names import complete_names
-from kharness.cli.opening import open_here, open_to_act, select
+from kharness.cli.opening import open_here, open_to_act, select, settings_here
 from kharness.cli.shells import open_shell
 from kharness.errors import UsageError
 from kharness.ops.harness import Harness
@@ -62,11 +62,12 @@ def command(context: click.Context, /, name: str, **said: Any) -> None:
     if reason := asked.refusal(name):
         raise UsageError(reason)
     above = sources_of(context, in_test=asked.in_test)
+    if asked.key is not None:
+        _explain(name, above, asked.key)
+        return
     harness = open_to_act() if asked.changes_production else open_here()
     directory = select(harness, name)
-    if asked.key is not None:
-        _explain(harness, directory, above, asked.key)
-    elif asked.development:
+    if asked.development:
         sys.exit(develop(harness, directory, above, shell=asked.shell, dry_run=asked.dry_run))
     elif asked.shell:
         _refuse(above, development=False, with_shell=True)
@@ -97,7 +98,7 @@ class _Asked:
 
     @property
     def changes_production(self) -> bool:
-        return not (self.dry_run or self.development or self.shell or self.key is not None)
+        return not (self.dry_run or self.development or self.shell)
 
     def refusal(self, name: str) -> str:
         if self.mode != PRODUCTION and (self.development or self.shell):
@@ -113,8 +114,8 @@ class _Planned:
     hidden: frozenset[str]
 
 
-def _explain(harness: Harness, directory: ContainerDir, above: tuple[Source, ...], key: str) -> None:
-    loaded = harness.laid(directory, above=above)
+def _explain(name: str, above: tuple[Source, ...], key: str) -> None:
+    directory, loaded = settings_here(name, above=above)
     for line in explain(key, loaded.sources, name=directory.name, built=loaded.settings.image is None):
         click.echo(line)
 
