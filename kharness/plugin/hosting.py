@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from kharness.plugin.selection import project_of
+
 if TYPE_CHECKING:
     from kharness.settings.host import HostSettings
 
@@ -18,6 +20,5 @@ def host_of(config: pytest.Config) -> HostSettings:
     from kharness.settings.host import load_host_settings  # noqa: PLC0415 - in projects with container directories
 
     if HOST not in config.stash:
-        project = config.rootpath if (config.rootpath / "pyproject.toml").is_file() else None
-        config.stash[HOST] = load_host_settings(project=project, environ=os.environ)
+        config.stash[HOST] = load_host_settings(project=project_of(config), environ=os.environ)
     return config.stash[HOST]

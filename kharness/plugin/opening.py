@@ -8,6 +8,7 @@ import pytest
 
 from kharness.ops.harness import Harness, Report, open_harness, silent
 from kharness.plugin.hosting import host_of
+from kharness.plugin.selection import project_of
 
 HARNESS = pytest.StashKey[Harness]()
 
@@ -15,7 +16,7 @@ HARNESS = pytest.StashKey[Harness]()
 def harness_of(config: pytest.Config, report: Report = silent) -> Harness:
     """Return the process's harness; `pytest.UsageError` is the caller's translation of what this raises."""
     if HARNESS not in config.stash:
-        project = config.rootpath if (config.rootpath / "pyproject.toml").is_file() else None
-        host = host_of(config)
-        config.stash[HARNESS] = open_harness(project=project, environ=os.environ, report=report, host=host)
+        config.stash[HARNESS] = open_harness(
+            project=project_of(config), environ=os.environ, report=report, host=host_of(config)
+        )
     return config.stash[HARNESS]

@@ -48,7 +48,7 @@ def find_selection(config: pytest.Config, environ: Mapping[str, str]) -> Selecti
     Raises `pytest.UsageError` when a container directory is named without a mode, or a mode without one.
     """
     mode = resolve_mode(config, environ)
-    paths = source_paths(project=_project(config), environ=environ)
+    paths = source_paths(project=project_of(config), environ=environ)
     catalog = find_containers(paths) if paths else Catalog((), ())
     if not catalog.directories:
         if mode is not None and not config.option.collectonly:
@@ -91,9 +91,9 @@ def _files(directory: Path, *, skip: set[str]) -> Iterator[Path]:
             yield entry
 
 
-def _project(config: pytest.Config) -> Path | None:
-    path = config.rootpath / "pyproject.toml"
-    return config.rootpath if path.is_file() else None
+def project_of(config: pytest.Config) -> Path | None:
+    """Return the root directory, if it may have configuration."""
+    return config.rootpath if (config.rootpath / "pyproject.toml").is_file() else None
 
 
 def _match(
