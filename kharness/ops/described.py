@@ -8,14 +8,18 @@ from dataclasses import replace
 from kharness.errors import SettingsError
 from kharness.plan.described import Described
 from kharness.settings.catalog import ContainerDir
+from kharness.settings.laid import Source
 from kharness.settings.load import load_settings
 
 TESTS = ("test_*.py", "*_test.py")
 """pytest's own patterns."""
 
 
-def describe(directories: Iterable[ContainerDir]) -> Iterator[Described]:
-    """Yield what they are, in their order; one whose settings cannot be read is among them."""
+def describe(directories: Iterable[ContainerDir], *, below: tuple[Source, ...] = ()) -> Iterator[Described]:
+    """Yield what they are, in their order; one whose settings cannot be read is among them.
+
+    `below` is what the host's configuration says for all.
+    """
     for directory in directories:
         files = {file for pattern in TESTS for file in directory.path.glob(pattern)}
         known = Described(
@@ -24,12 +28,12 @@ def describe(directories: Iterable[ContainerDir]) -> Iterator[Described]:
             buildable=directory.has_dockerfile,
             test_files=len(files),
         )
-        yield _with_settings(known, directory)
+        yield _with_settings(known, directory, below)
 
 
-def _with_settings(known: Described, directory: ContainerDir) -> Described:
+def _with_settings(known: Described, directory: ContainerDir, below: tuple[Source, ...]) -> Described:
     try:
-        settings = load_settings(directory.path)
+        settings = load_settings(directory.path, below=below)
     except SettingsError as error:
         return replace(known, broken=str(error))
     autostart = settings.autostart

@@ -58,6 +58,16 @@ def test_one_broken_directory_is_named_and_the_others_are_told(world: World) -> 
     assert "web" in {each.what for each in found if each.good}
 
 
+def test_settings_are_read_with_what_the_host_says_for_all(tmp_path: Path) -> None:
+    web = tmp_path / "containers" / "web"
+    web.mkdir(parents=True)
+    (web / "settings.yaml").write_text("image: x\nmem_limit: 2g\n")
+    project = f'[tool.kharness]\nsource_paths = ["containers"]\nengine = "{FAR}"\n'
+    defaults = '[tool.kharness.defaults]\nmem_limit = "512m"\nmemswap_limit = "1g"\n'
+    (tmp_path / "pyproject.toml").write_text(project + defaults)
+    assert "memswap_limit: " in bad(examine_here(project=tmp_path, environ={}))["web"][0]
+
+
 def test_without_an_engine_all_the_rest_is_told(tmp_path: Path) -> None:
     for name, text in (("web", "image: x\n"), ("broken", "[")):
         (tmp_path / "containers" / name).mkdir(parents=True)

@@ -17,7 +17,7 @@ from kharness.ops.described import describe
 from kharness.plan.described import Described
 from kharness.report.described import COLUMNS, described_row, described_value
 from kharness.settings.catalog import find_containers
-from kharness.settings.sources import source_paths
+from kharness.settings.host import load_host_settings
 
 
 @click.command()
@@ -40,8 +40,8 @@ def command(
       kharness list --waves
       kharness list --testable --quiet
     """
-    paths = source_paths(project=project_of(Path.cwd()), environ=os.environ)
-    found = tuple(describe(find_containers(paths).directories))
+    configured = load_host_settings(project=project_of(Path.cwd()), environ=os.environ)
+    found = tuple(describe(find_containers(configured.source_paths).directories, below=configured.defaults))
     chosen = [each for each in found if (each.buildable or not buildable) and (each.testable or not testable)]
     if autostart or waves or not_up:
         host = socket.gethostname()

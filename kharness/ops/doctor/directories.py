@@ -34,10 +34,10 @@ def source_findings(host: HostSettings) -> Iterator[Finding]:
         yield Finding("source path", "none is set", good=False, mend=mend)
 
 
-def read_settings(directory: ContainerDir) -> Settings | Finding:
-    """Return a directory's settings, or what is wrong with them."""
+def read_settings(directory: ContainerDir, host: HostSettings) -> Settings | Finding:
+    """Return a directory's settings on this host, or what is wrong with them."""
     try:
-        return load_settings(directory.path)
+        return load_settings(directory.path, below=host.defaults)
     except SettingsError as error:
         return Finding(directory.name, str(error), good=False, mend=f"edit {directory.settings_file}")
 

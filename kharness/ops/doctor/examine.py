@@ -64,7 +64,7 @@ def examine_alone(host: HostSettings, error: KharnessError, *, environ: Mapping[
     """Look at what is there without an engine; `error` says why none answers."""
     catalog = find_containers(host.source_paths)
     dv = Path(host.dv)
-    read = (read_settings(directory) for directory in catalog.directories)
+    read = (read_settings(directory, host) for directory in catalog.directories)
     return (
         *version_findings(),
         Finding("engine", str(error).partition("\n    `")[0], good=False, mend=_start(host, environ)),
@@ -163,7 +163,7 @@ def _base(harness: Harness) -> Iterator[Finding]:
 
 def _fleet(harness: Harness) -> Iterator[Finding]:
     for directory in harness.catalog.directories:
-        settings = read_settings(directory)
+        settings = read_settings(directory, harness.host)
         if isinstance(settings, Finding):
             yield settings
         else:
