@@ -27,6 +27,12 @@ _EVERY = 1.0
 _SCHEMES = ("http", "https", "file")
 
 
+def is_cached(sha256: str, *, cache: Path) -> bool:
+    """Whether the cache has a file with that sha256, whole."""
+    wanted = sha256.lower()
+    return _sum_of(cache / wanted) == wanted
+
+
 def fetch(url: str, sha256: str, *, cache: Path, progress: Progress | None) -> Path:
     """Return a file with that sha256 (hex): the cache's, or what the URL (http, https, file) gives, put there.
 
@@ -39,7 +45,7 @@ def fetch(url: str, sha256: str, *, cache: Path, progress: Progress | None) -> P
     if urlsplit(url).scheme not in _SCHEMES:
         raise HostError(f"{url}: should be a URL of {', '.join(_SCHEMES)}")
     target = cache / wanted
-    if _sum_of(target) == wanted:
+    if is_cached(wanted, cache=cache):
         return target
     try:
         cache.mkdir(parents=True, exist_ok=True)

@@ -97,7 +97,7 @@ def build(
     with lock(harness.locks, f"build-{directory.name}", timeout=LOCK_TIMEOUT):
         recipe = plan_recipe(harness, directory, settings, candidates=candidates or {}, pull=rebuild)
         tags = harness.tags(directory.name)
-        if not rebuild and (found := _unchanged(harness, directory.name, settings.build, recipe.digest)):
+        if not rebuild and (found := unchanged(harness, directory.name, settings.build, recipe.digest)):
             harness.report(directory.name, "unchanged, not built again")
             _tag(harness, found, tags.latest)
             return Built(name=directory.name, image=found, digest=recipe.digest, fresh=False, bases=recipe.bases)
@@ -261,7 +261,8 @@ def _image(harness: Harness, who: str, ref: str, *, pull: bool) -> ImageFacts:
         return found
 
 
-def _unchanged(harness: Harness, name: str, said: Build | None, digest: str) -> ImageFacts | None:
+def unchanged(harness: Harness, name: str, said: Build | None, digest: str) -> ImageFacts | None:
+    """Return the image that was built of exactly this, and is young enough; None where there is none."""
     tags = harness.tags(name)
     # A commit of a container, and an image built on this one, carry its labels: the ledger knows what we built.
     ours = {build.image_id for build in harness.state.builds(name) if build.digest == digest}

@@ -25,18 +25,28 @@ def rebuild(harness: Harness) -> tuple[Path, tuple[Entry, ...]]:
     Returns where the damaged one is now, and what was found. What only the old one knew is lost: who released what on
     which tests, verdicts, and an operation under way. Raises `UsageError` where the database can be read.
     """
-    try:
-        harness.state.operations()
-        harness.state.releases(limit=1)
-    except StateError:
-        pass
-    else:
-        raise UsageError(f"{harness.state.path}: can be read; there is nothing to rebuild")
+    _refuse_readable(harness)
     aside = _move_aside(harness.state.path)
     entries = tuple(_found(harness))
     for entry in entries:
         harness.state.record_release(entry)
     return aside, entries
+
+
+def would_rebuild(harness: Harness) -> str:
+    """Say what `rebuild` would do; raises as it does."""
+    _refuse_readable(harness)
+    count = len(tuple(_found(harness)))
+    return f"{harness.state.path} would be moved aside, and a new ledger would know of {count} images that were live"
+
+
+def _refuse_readable(harness: Harness) -> None:
+    try:
+        harness.state.operations()
+        harness.state.releases(limit=1)
+    except StateError:
+        return
+    raise UsageError(f"{harness.state.path}: can be read; there is nothing to rebuild")
 
 
 def _move_aside(path: Path) -> Path:

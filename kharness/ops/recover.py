@@ -44,7 +44,12 @@ class Recovered:
     def __str__(self) -> str:
         done = "completed" if self.kept else "undone"
         how = f"cannot be {done} yet" if self.left else f"is {done}"
-        return f"a {self.operation.kind} that was cut short {how}"
+        return f"{self.what(self.operation)} {how}"
+
+    @staticmethod
+    def what(operation: Operation) -> str:
+        """Return what an operation is called that is not over."""
+        return f"a {operation.kind} that was cut short"
 
 
 def recover(harness: Harness) -> tuple[Recovered, ...]:

@@ -52,13 +52,17 @@ def make_volume_root(harness: Harness) -> None:
         accept_volume_root(harness)
 
 
-def accept_volume_root(harness: Harness) -> Root:
-    """Remember the volume root as it is now, in place of an earlier one. Raises `HostError` where it is not there."""
+def accept_volume_root(harness: Harness, *, dry_run: bool = False) -> Root:
+    """Remember the volume root as it is now, in place of an earlier one. Raises `HostError` where it is not there.
+
+    With `dry_run` it is only looked at.
+    """
     path = Path(harness.host.dv)
     if not path.is_dir():
         raise HostError(f"{path}: should be a directory, to be the volume root")
     found = Root(path=str(path), filesystem=filesystem_id(path))
-    harness.state.set_fact(FACT, json.dumps(asdict(found)))
+    if not dry_run:
+        harness.state.set_fact(FACT, json.dumps(asdict(found)))
     return found
 
 

@@ -54,6 +54,10 @@ class Alarm:
         gone = frozenset(names)
         return Alarm({name: each for name, each in self.raised.items() if name not in gone})
 
+    def of(self, name: str) -> tuple[str, ...]:
+        """Return the reasons of one container; none where it has no alarm."""
+        return self.raised[name].reasons if name in self.raised else ()
+
     def to_json(self) -> str:
         """Return it as text."""
         return json.dumps({name: [each.since, list(each.reasons)] for name, each in self.raised.items()})

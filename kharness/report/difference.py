@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
 from kharness.plan.imagediff import Difference
 from kharness.report.released import Line
@@ -19,6 +20,11 @@ def section(title: str, found: Sequence[Difference], *, most: int | None) -> Ite
         yield _line(difference)
     if most is not None and len(found) > most:
         yield Line(f"  ... and {len(found) - most} more; --all shows them")
+
+
+def section_value(found: Sequence[Difference]) -> list[dict[str, str | None]]:
+    """Return differences as plain values, None for what is not there."""
+    return [asdict(difference) for difference in found]
 
 
 def _line(difference: Difference) -> Line:

@@ -88,6 +88,9 @@ def test_build_prints_the_image_and_promote_wants_it_tested(web: Project, engine
     assert refused.status == 1
     assert "no session passed with the image" in refused.output
     assert engine.image(f"{REPOSITORY}/{name}:live") is None
+    would = web.kharness("promote", name, "--untested", "--dry-run")
+    assert f"{REPOSITORY}/{name}:live would be " in would.output
+    assert ("UNTESTED" in would.output, engine.image(f"{REPOSITORY}/{name}:live")) == (True, None)
     loud = web.kharness("promote", name, "--untested")
     assert loud.status == 0
     assert "UNTESTED" in loud.output

@@ -51,6 +51,9 @@ def test_it_says_all_ok_only_while_nothing_is_left(project: Project, engine: Eng
     value = json.loads(dirty.output)
     assert (dirty.status, value["ok"]) == (1, False)
     assert [each["path"] for each in value["containers"][0]["left"]] == ["/bin/.x"]
+    would = project.kharness("cowscan", name, "--snapshot", "--rm", "--dry-run")
+    assert f"{name}: the evidence would be saved\n{name}: /bin/.x would be removed\n" in would.output
+    assert (would.status, engine.exec(container, ["test", "-e", "/bin/.x"]).ok) == (1, True)
     removed = project.kharness("cowscan", name, "--rm")
     assert f"{name}: /bin/.x is removed\nwhat put a file there may still run" in removed.output
     assert removed.output.splitlines()[-1] == "all ok: 1 container"
@@ -99,6 +102,8 @@ def test_a_watch_keeps_its_alarm_until_it_is_acknowledged(project: Project, engi
         assert said.count("\n") == 1
         sample = f'kharness_drift_unexpected_paths{{container="{name}"}} 0'
         assert {sample, "kharness_drift_ok 0"} <= set(httpx.get(f"{url}/metrics").text.splitlines())
+        would = project.kharness("watch", "--acknowledge", name, "--dry-run").output
+        assert would.startswith(f"  - {name}: /bin/.x: added")
         assert f"{name}: acknowledged" in project.kharness("watch", "--acknowledge", name).output
         assert told(url, 200) == "all ok\n"
     assert project.kharness("watch", "--acknowledge").status == 2

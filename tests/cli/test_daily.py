@@ -183,6 +183,9 @@ def test_all_is_up_or_it_is_told_what_is_not(fleet: Fleet) -> None:
         fleet.engine.unpause(fleet.facts("bare").id)
         aside.rename(broken)
     assert f"{broken}/settings.yaml: imagee: " in fleet.said("check-all-up", status=1)
+    value = json.loads(fleet.said("check-all-up", "--json", status=1))
+    assert (value["ok"], [each["reasons"] for each in value["containers"]]) == (False, [[]] * 3)
+    assert value["settings"][0].startswith(f"{broken}/settings.yaml: ")
 
 
 def test_down_stays_down_and_up_brings_it_up(fleet: Fleet) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,10 +76,16 @@ def test_a_way_back_and_what_is_kept_for_it(own_web: Project, engine: Engine) ->
     web = own_web
     name = web.name("web")
     assert version(web, engine) == "3"
+    told = said(web.kharness("rollback", name, "--dry-run"))
+    assert version(web, engine) == "3"
     assert "is live, and production runs it" in said(web.kharness("rollback", name))
+    (second,) = (found.image_id for found in engine.containers(labels={"kharness.name": name}) if found.up)
+    assert told.startswith(f"{name}: {second[7:19]} would be launched; ")
     assert version(web, engine) == "2"
     lines = said(web.kharness("history", name)).splitlines()
     assert "rollback" in lines[1]
+    newest = json.loads(said(web.kharness("history", name, "--json")))[0]
+    assert (newest["kind"], newest["image_id"]) == ("rollback", second)
     oldest = lines[-1].split()[3]
     assert "is live, and production runs it" in said(web.kharness("rollback", name, "--to", oldest))
     assert version(web, engine) == "1"
@@ -98,7 +105,12 @@ def test_what_the_newest_image_would_change_is_shown(web: Project, engine: Engin
     assert "is :latest and :live" in said(web.kharness("diff", name))
     more = "RUN ln -s /version /link && chmod 4755 /bin/busybox && rm /etc/group\nUSER nobody\n"
     web.add("web", {"Dockerfile": DOCKERFILE.format(busybox=busybox, version="4") + more})
+    assert said(web.kharness("build", name, "--dry-run")) == f"{name}: would be built\n"
     said(web.kharness("build", name))
+    assert "is unchanged" in said(web.kharness("build", name, "--dry-run"))
+    value = json.loads(said(web.kharness("diff", name, "--json")))
+    assert value["live"]["image"] != value["latest"]["image"]
+    assert {"what": "/link", "before": None, "after": "link"} in value["files"]
     lines = said(web.kharness("diff", name, "--all")).splitlines()
     assert {"  + user nobody", "  + /link link", "  - /etc/group file", "  ~ /version: content"} <= set(lines)
     assert "  ~ /bin/busybox: mode 0755 -> mode 4755" in lines
@@ -132,7 +144,12 @@ def test_what_starts_with_the_host_comes_up_and_nothing_is_left_to_recover(web: 
 def test_units_are_written_for_this_project_and_removed(web: Project, tmp_path: Path) -> None:
     units = tmp_path / "units"
     units.mkdir()
+    would = said(web.kharness("service", "install", "--to", str(units), "--dry-run"))
+    assert list(units.iterdir()) == []
     said(web.kharness("service", "install", "--to", str(units)))
+    assert all(f"would write {unit}:\n{unit.read_text()}" in would for unit in units.iterdir())
+    would = said(web.kharness("service", "remove", "--to", str(units), "--dry-run"))
+    assert would.count("would remove ") == len(list(units.iterdir())) == 3
     text = (units / "kharness-recover.service").read_text()
     assert f"WorkingDirectory={web.path}" in text
     assert f"KHARNESS_STATE_DIR={web.path}/state" in text

@@ -36,6 +36,7 @@ READING = (
     "logs",
     "exec",
     "read_file",
+    "usage",
 )
 """Calls that change nothing."""
 BY_HAND = re.compile(r"by hand: (docker .*)")

@@ -13,6 +13,7 @@ from kharness.cli.names import complete_names
 from kharness.cli.opening import open_here, open_to_act, show
 from kharness.errors import StateError, UsageError
 from kharness.ops.cowscan import Target, accept_volumes, chosen, scan
+from kharness.ops.foresee import would_respond
 from kharness.ops.harness import Harness
 from kharness.ops.lastscan import remember
 from kharness.ops.response import Asked, respond
@@ -31,6 +32,7 @@ MOST = 25
 @click.option("--rm", "remove", is_flag=True, help="Remove what was added; --restart is safer.")
 @click.option("--accept", is_flag=True, help="Only record what 'drift: {watch: [...]}' names as right.")
 @click.option("--restart", is_flag=True, help="Launch a new container from :live.")
+@click.option("--dry-run", is_flag=True, help="Only say what --snapshot, --rm, --restart would do.")
 def command(
     names: tuple[str, ...],
     *,
@@ -40,6 +42,7 @@ def command(
     remove: bool,
     accept: bool,
     restart: bool,
+    dry_run: bool,
 ) -> None:
     """Show what running production containers changed of their images' files.
 
@@ -52,18 +55,18 @@ def command(
       kharness cowscan filewatchdock --snapshot --restart
     """
     asked = Asked(snapshot=snapshot, remove=remove, restart=restart)
-    harness = open_to_act() if restart else open_here()
+    harness = open_to_act() if restart and not dry_run else open_here()
     if accept:
-        _accept(harness, names, asked)
+        _accept(harness, names, asked, dry_run=dry_run)
         return
     found = _scanned(harness, chosen(harness, names, prefix=sys.stdin.isatty()))
     most = None if everything else MOST
     if not as_json:
         show(drift_lines(found, most=most))
-    done = tuple(respond(harness, found, asked))
+    done = tuple(would_respond(harness, found, asked) if dry_run else respond(harness, found, asked))
     if not as_json:
         show(done_lines(done, removed=remove))
-    if asked.acts and done:
+    if asked.acts and done and not dry_run:
         # By name: a container that was launched again is another one.
         found = _scanned(harness, chosen(harness, [each.name for each in found]))
         if not as_json:
@@ -84,8 +87,8 @@ def _scanned(harness: Harness, targets: Sequence[Target]) -> tuple[Scanned, ...]
     return found
 
 
-def _accept(harness: Harness, names: tuple[str, ...], asked: Asked) -> None:
-    if not names or asked != Asked():
+def _accept(harness: Harness, names: tuple[str, ...], asked: Asked, *, dry_run: bool) -> None:
+    if not names or asked != Asked() or dry_run:
         raise UsageError("--accept needs the NAMES of containers whose volumes are right, and does nothing else")
     for name, path, count in accept_volumes(harness, chosen(harness, names, prefix=sys.stdin.isatty())):
         click.echo(f"{name}: {path} is recorded, with {count:,} {'entry' if count == 1 else 'entries'}")

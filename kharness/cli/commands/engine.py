@@ -29,7 +29,8 @@ def command() -> None:
 
 @command.command()
 @click.option("--install", is_flag=True, help="Install the engine from the distribution if there is none.")
-def start(*, install: bool) -> None:
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+def start(*, install: bool, dry_run: bool) -> None:
     """Use the engine that answers, else start the installed one.
 
     \b
@@ -38,6 +39,9 @@ def start(*, install: bool) -> None:
       kharness engine start --install
     """
     host = load_host_settings(project=project_of(Path.cwd()), environ=os.environ)
+    if dry_run:
+        click.echo(_foreseen(host.engine, install=install))
+        return
     if not can_start() and not _answers(host.engine):
         words = install_command()
         if not install or words is None:
@@ -48,6 +52,17 @@ def start(*, install: bool) -> None:
     engine = open_engine(host, environ=os.environ, report=tell)
     facts = engine.facts()
     click.echo(f"engine {facts.version} (API {facts.api_version}) answers at {facts.endpoint}")
+
+
+def _foreseen(engine: str | None, *, install: bool) -> str:
+    if _answers(engine):
+        return "an engine answers: nothing would be done"
+    if can_start():
+        return "the installed engine would be started"
+    words = install_command()
+    if install and words is not None:
+        return f"'{' '.join(words)}' would be run, and the engine started"
+    return "no engine could be started: none is installed, or only root may"
 
 
 def _answers(engine: str | None) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import click
@@ -19,7 +21,8 @@ OF_ONE = ("when", "what", "image", "before", "tests", "commit", "who")
 @click.command()
 @click.argument("name", required=False, shell_complete=complete_names)
 @click.option("--limit", default=20, show_default=True, help="How many entries, the newest first.")
-def command(name: str | None, *, limit: int) -> None:
+@click.option("--json", "as_json", is_flag=True, help="For programs: everything, times in seconds since the epoch.")
+def command(name: str | None, *, limit: int, as_json: bool) -> None:
     """Show what was promoted, launched, undone, by whom and when.
 
     \b
@@ -30,6 +33,9 @@ def command(name: str | None, *, limit: int) -> None:
     harness = open_here()
     chosen = select(harness, name).name if name else None
     releases = harness.state.releases(chosen, limit=limit)
+    if as_json:
+        click.echo(json.dumps([asdict(release) for release in releases], indent=2))
+        return
     if not releases:
         click.echo(f"nothing was released yet{f' of {chosen}' if chosen else ''}", err=True)
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from kharness.cli.names import complete_names
-from kharness.cli.opening import open_to_act, select
+from kharness.cli.opening import open_here, open_to_act, select
 from kharness.errors import RefusedError, UsageError
 from kharness.host.commit import commit_of
 from kharness.ops.inputs import doubts
@@ -17,7 +17,8 @@ from kharness.plan.operation import Evidence
 @click.command()
 @click.argument("name", shell_complete=complete_names)
 @click.option("--untested", is_flag=True, help="Promote an image that passed no session. It is recorded as such.")
-def command(name: str, *, untested: bool) -> None:
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+def command(name: str, *, untested: bool, dry_run: bool) -> None:
     """Let :live of NAME be what :latest is, if a session passed.
 
     The session must have passed with exactly that image, and with the sources, settings and tests as they are.
@@ -27,7 +28,7 @@ def command(name: str, *, untested: bool) -> None:
       kharness promote filewatchdock
       kharness promote filewatchdock --untested
     """
-    harness = open_to_act()
+    harness = open_here() if dry_run else open_to_act()
     directory = select(harness, name)
     tags = harness.tags(directory.name)
     image = harness.engine.image(tags.latest)
@@ -41,6 +42,10 @@ def command(name: str, *, untested: bool) -> None:
             f"{directory.name}: {'; '.join(reasons)}; "
             f"'pytest {directory.path} --ready --promote' tests and promotes it, --untested does without"
         )
+    if dry_run:
+        loud = f", UNTESTED ({'; '.join(reasons)})" if reasons else ""
+        click.echo(f"{directory.name}: {tags.live} would be {short_id(image.id)}{loud}")
+        return
     if reasons:
         click.echo(f"{directory.name}: PROMOTING AN UNTESTED IMAGE; this is recorded ({'; '.join(reasons)})", err=True)
     released = promote(

@@ -7,14 +7,16 @@ import sys
 import click
 
 from kharness.cli.opening import open_here
+from kharness.ops.foresee import would_recover
 from kharness.ops.harness import Harness
-from kharness.ops.rebuild import rebuild
+from kharness.ops.rebuild import rebuild, would_rebuild
 from kharness.ops.recover import recover
 
 
 @click.command()
 @click.option("--rebuild", "anew", is_flag=True, help="Begin a new ledger from the images' tags, where it is damaged.")
-def command(*, anew: bool) -> None:
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+def command(*, anew: bool, dry_run: bool) -> None:
     """Finish or undo releases that were cut short.
 
     By a crash, a power cut, an engine that went away. Every command that changes something does this first. Exit status
@@ -26,6 +28,10 @@ def command(*, anew: bool) -> None:
       kharness recover --rebuild
     """
     harness = open_here()
+    if dry_run:
+        told = (would_rebuild(harness),) if anew else would_recover(harness)
+        click.echo("\n".join(told) or "nothing to recover")
+        return
     if anew:
         _rebuild(harness)
     found = recover(harness)

@@ -21,6 +21,8 @@ where = click.option(
     "--to", type=click.Path(path_type=Path, file_okay=False), default=DIRECTORY, show_default=True, help="Their folder."
 )
 
+dry = click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+
 
 @click.group()
 def command() -> None:
@@ -35,7 +37,8 @@ def command() -> None:
 
 @command.command()
 @where
-def install(to: Path) -> None:
+@dry
+def install(to: Path, *, dry_run: bool) -> None:
     """Write the units for this directory and environment, check them, and enable them where systemd runs.
 
     \b
@@ -48,6 +51,10 @@ def install(to: Path) -> None:
         directory=PurePosixPath(project_of(Path.cwd()) or Path.cwd()),
         environment=_kept(os.environ),
     )
+    if dry_run:
+        for name, text in written.items():
+            click.echo(f"would write {to / name}:\n{text}")
+        return
     install_units(written, directory=to)
     for name in written:
         click.echo(f"wrote {to / name}")
@@ -63,7 +70,8 @@ def install(to: Path) -> None:
 
 @command.command()
 @where
-def remove(to: Path) -> None:
+@dry
+def remove(to: Path, *, dry_run: bool) -> None:
     """Disable and remove the units.
 
     \b
@@ -72,6 +80,10 @@ def remove(to: Path) -> None:
       kharness service remove --to /tmp/units
     """
     names = list(units([], directory=PurePosixPath("/"), environment={}))
+    if dry_run:
+        there = [to / name for name in names if (to / name).exists()]
+        click.echo("\n".join(f"would remove {path}" for path in there) or "nothing to remove")
+        return
     present = [name for name in ENABLED if (to / name).exists()]
     if to == DIRECTORY and present:
         systemctl("disable", "--now", *present)

@@ -21,7 +21,8 @@ from kharness.report.volumelist import SNAPSHOTS, VOLUMES, snapshot_row, volume_
 @click.argument("name", required=False, shell_complete=complete_names)
 @click.option("--json", "as_json", is_flag=True, help="For programs: sizes in bytes, times in seconds since the epoch.")
 @click.option("--accept-root", is_flag=True, help="Only take the volume root as it is now for the right one.")
-def command(name: str | None, *, as_json: bool, accept_root: bool) -> None:
+@click.option("--dry-run", is_flag=True, help="With --accept-root: only say which it would be.")
+def command(name: str | None, *, as_json: bool, accept_root: bool, dry_run: bool) -> None:
     """Show the volumes of container NAME, or of all, and the snapshots of data.
 
     What is declared and what a test gets in its place; what is there, whose, how much; what is kept of earlier data.
@@ -33,7 +34,7 @@ def command(name: str | None, *, as_json: bool, accept_root: bool) -> None:
     """
     harness = open_here()
     if accept_root:
-        _accept(harness, name)
+        _accept(harness, name, dry_run=dry_run)
         return
     check_volume_root(harness)
     chosen = (select(harness, name),) if name else harness.catalog.directories
@@ -45,11 +46,11 @@ def command(name: str | None, *, as_json: bool, accept_root: bool) -> None:
         _show(each)
 
 
-def _accept(harness: Harness, name: str | None) -> None:
+def _accept(harness: Harness, name: str | None, *, dry_run: bool) -> None:
     if name:
         raise UsageError(f"--accept-root is about all containers, and says nothing of {name}")
-    root = accept_volume_root(harness)
-    click.echo(f"the volume root is {root.path}, on the file system {root.filesystem}")
+    root = accept_volume_root(harness, dry_run=dry_run)
+    click.echo(f"the volume root {'would be' if dry_run else 'is'} {root.path}, on the file system {root.filesystem}")
 
 
 def _show(found: DirectoryVolumes) -> None:

@@ -28,7 +28,8 @@ UNHEALTHY = 503
 @click.option("--every", callback=duration, default="5m", show_default=True, help="The time between two scans.")
 @click.option("--listen", default="127.0.0.1:9321", show_default=True, help="Where /healthz and /metrics are.")
 @click.option("--acknowledge", "seen", is_flag=True, help="Only end the alarm, of NAMES or of all.")
-def command(names: tuple[str, ...], *, every: float, listen: str, seen: bool) -> None:
+@click.option("--dry-run", is_flag=True, help="With --acknowledge: only say what is not acknowledged yet.")
+def command(names: tuple[str, ...], *, every: float, listen: str, seen: bool, dry_run: bool) -> None:
     """Run 'kharness cowscan' at a rate; what it has found once is an alarm until somebody acknowledges it.
 
     /healthz says 'all ok', or with status 503 why not; /metrics is for Prometheus; the host's 'notify' command is told
@@ -40,8 +41,10 @@ def command(names: tuple[str, ...], *, every: float, listen: str, seen: bool) ->
       kharness watch --acknowledge filewatchdock
     """
     harness = open_here()
+    if dry_run and not seen:
+        raise UsageError("--dry-run is for --acknowledge: a watch changes nothing")
     if seen:
-        _acknowledge(harness, names)
+        _acknowledge(harness, names, dry_run=dry_run)
         return
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda _signal, _frame: ended.set())
@@ -68,8 +71,12 @@ def _metrics(watch: Watch) -> Page:
     return Page(metrics(watch.state, now=time.time()), kind=CONTENT_TYPE)
 
 
-def _acknowledge(harness: Harness, names: tuple[str, ...]) -> None:
-    if not alarm_of(harness) and not names:
+def _acknowledge(harness: Harness, names: tuple[str, ...], *, dry_run: bool) -> None:
+    alarm = alarm_of(harness)
+    if not alarm and not names:
         raise UsageError("there is nothing to acknowledge")
+    if dry_run:
+        show(reason_lines(f"{name}: {each}" for name in names or alarm.raised for each in alarm.of(name)))
+        return
     for name in acknowledge(harness, names):
         click.echo(f"{name}: acknowledged; what is still there is told again by the next scan")
