@@ -44,7 +44,8 @@ def production(view: View, fleet: Mapping[str, Settings], *, everything: bool = 
 
 def images(view: View, directories: Iterable[ContainerDir]) -> tuple[ListedImage, ...]:
     """Return the images of directories: `:latest`, `:live`, `:prev`, then those of releases, the newest first."""
-    used = {each.image_id for each in view.engine.containers(labels={labels.ROLE: labels.ROLE_PRODUCTION})}
+    there = view.engine.containers(labels={labels.ROLE: labels.ROLE_PRODUCTION})
+    used = {each.image_id for each in there if each.up}
     tagged = [(tag, image) for image in view.engine.images() for tag in image.tags]
     return tuple(
         ListedImage(

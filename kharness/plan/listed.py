@@ -24,7 +24,7 @@ class Listed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedImage:
-    """An image of a directory under one of its tags; `used` says that production has a container of it."""
+    """An image of a directory under one of its tags; `used` says that production runs it."""
 
     name: str
     tag: str

@@ -337,20 +337,6 @@ def test_shell_is_a_container_of_its_own_that_goes(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
-    [
-        *((verb,) for verb in ("ps", "status", "ips", "images", "qa", "lun")),
-        *((verb, "X") for verb in ("up", "down", "is-up", "logs", "enter", "veth")),
-    ],
-)
-def test_an_engine_that_is_down_is_one_message(fleet: Fleet, words: tuple[str, ...]) -> None:
-    named = [fleet.name("web") if word == "X" else word for word in words]
-    done = fleet.d(*named, DOCKER_HOST="unix:///nowhere/docker.sock")
-    assert done.status == 1
-    assert "no container engine answers\n    unix:///nowhere/docker.sock (DOCKER_HOST): " in done.output
-
-
-@pytest.mark.parametrize(
     ("words", "said"),
     [
         (("up", "NEW"), "nothing is live yet; 'pytest "),

@@ -9,7 +9,7 @@ import click
 from kharness.cli.names import complete_names
 from kharness.cli.opening import open_here, select
 from kharness.cli.table import print_table
-from kharness.errors import UsageError
+from kharness.errors import SettingsError, UsageError
 from kharness.ops.harness import Harness
 from kharness.ops.volumelist import volumes_of
 from kharness.ops.volumeroot import accept_volume_root, check_volume_root
@@ -26,6 +26,7 @@ def command(name: str | None, *, as_json: bool, accept_root: bool, dry_run: bool
     """Show the volumes of container NAME, or of all, and the snapshots of data.
 
     What is declared and what a test gets in its place; what is there, whose, how much; what is kept of earlier data.
+    Of all, those whose settings cannot be read are named on standard error.
 
     \b
     Examples:
@@ -37,13 +38,18 @@ def command(name: str | None, *, as_json: bool, accept_root: bool, dry_run: bool
         _accept(harness, name, dry_run=dry_run)
         return
     check_volume_root(harness)
-    chosen = (select(harness, name),) if name else harness.catalog.directories
-    found = [volumes_of(harness, directory) for directory in chosen]
+    broken: tuple[SettingsError, ...] = ()
+    if name:
+        found = [volumes_of(harness, select(harness, name))]
+    else:
+        fleet, broken = harness.fleet()
+        found = [volumes_of(harness, directory) for directory in harness.catalog.directories if directory.name in fleet]
     if as_json:
         click.echo(json.dumps([volumes_value(each) for each in found], indent=2))
-        return
-    for each in found:
+    for each in () if as_json else found:
         _show(each)
+    for error in broken:
+        click.echo(str(error), err=True)
 
 
 def _accept(harness: Harness, name: str | None, *, dry_run: bool) -> None:
