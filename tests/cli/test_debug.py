@@ -15,6 +15,7 @@ import pytest
 from kharness.cli.commands.debug import command as debug_command
 from kharness.engine.api import Engine
 from kharness.plan.facts import ContainerFacts
+from tests.cli.here import here
 from tests.cli.terminal import Terminal
 from tests.plugin.conftest import temporary_project
 from tests.projects import REPOSITORY, Project
@@ -38,7 +39,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[P
         image = f"{REPOSITORY}/{name}:live"
         engine.import_image([without_shell()], image, changes=['CMD ["/sleep", "600"]'])
         project.add("bare", {"settings.yaml": BARE.format(image=image)})
-        assert project.kharness("up", name).status == 0
+        assert here(project, "up", name).status == 0
         yield project
 
 
@@ -85,10 +86,10 @@ def test_a_command_runs_instead_of_a_shell(bare: Project, engine: Engine, busybo
     done = bare.kharness("debug", "--image", busybox, name, "ps", "-o", "pid,args")
     assert done.status == 0, done.output
     assert "1 /sbin/docker-init" in done.output or "1 /sleep 600" in done.output
-    words = bare.kharness("debug", name, "-i", busybox, "--dry-run", "id", "-u").output
+    words = here(bare, "debug", name, "-i", busybox, "--dry-run", "id", "-u").output
     assert "--cap-drop ALL --cap-add SYS_PTRACE --cap-add SYS_ADMIN" in words
     assert words.rstrip().endswith("--ipc -- id -u")
-    assert bare.kharness("debug", name, "-i", f"{REPOSITORY}/none:1", "id").status == 1
+    assert here(bare, "debug", name, "-i", f"{REPOSITORY}/none:1", "id").status == 1
     assert state(bare, engine) == before
 
 
@@ -99,12 +100,12 @@ def test_what_outlives_a_killed_client_is_reaped(bare: Project, engine: Engine, 
         while not any(each.running for each in helpers(bare, engine)):
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        assert bare.kharness("reap").status == 0
+        assert here(bare, "reap").status == 0
         assert helpers(bare, engine)
         client.send_signal(signal.SIGKILL)
     before = state(bare, engine)
     # Any other session on this engine may have been quicker.
-    assert bare.kharness("reap").status == 0
+    assert here(bare, "reap").status == 0
     assert helpers(bare, engine) == []
     assert state(bare, engine) == before
 

@@ -13,6 +13,7 @@ import pytest
 
 from kharness.engine.api import Engine
 from kharness.plan.facts import ContainerFacts
+from tests.cli.here import here
 from tests.cli.terminal import Terminal
 from tests.plugin.conftest import temporary_project
 from tests.projects import REPOSITORY, Project
@@ -112,7 +113,7 @@ def test_what_a_killed_one_left_is_reaped(app: Project, engine: Engine) -> None:
         [found] = instances(app, engine)
         client.send_signal(signal.SIGKILL)
     # Any other session on this engine may have been quicker.
-    assert app.kharness("reap").status == 0
+    assert here(app, "reap").status == 0
     assert left(app, engine) == []
     assert engine.network(f"kharness-{found.labels['kharness.session']}") is None
     assert real(app).read_text() == "real data\n"
@@ -129,16 +130,16 @@ def test_what_a_killed_one_left_is_reaped(app: Project, engine: Engine) -> None:
     ],
 )
 def test_what_is_asked_for_wrongly_is_told(app: Project, engine: Engine, words: tuple[str, ...], said: str) -> None:
-    done = app.kharness("run", app.name("app"), *words)
+    done = here(app, "run", app.name("app"), *words)
     assert done.status == 2, done.output
     assert said in done.output
     assert left(app, engine) == []
 
 
 def test_a_dry_run_is_a_line(app: Project, engine: Engine) -> None:
-    line = app.kharness("run", "-D", app.name("app"), "--dry-run", "--environment", "WHO=me").output
+    line = here(app, "run", "-D", app.name("app"), "--dry-run", "--environment", "WHO=me").output
     assert f"--name dev-{app.name('app')}-SESSION" in line
     assert "--log-driver none" in line
     assert "--env WHO=me" in line
-    assert "--entrypoint /bin/ash" in app.kharness("run", "-DS", app.name("app"), "--dry-run").output
+    assert "--entrypoint /bin/ash" in here(app, "run", "-DS", app.name("app"), "--dry-run").output
     assert left(app, engine) == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import chdir
 from itertools import pairwise
 
 import pytest
@@ -14,13 +13,13 @@ from click.testing import CliRunner
 
 from kharness.cli.group import cli
 from kharness.engine.api import Engine
-from kharness.errors import KharnessError
 from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts
 from kharness.settings.model import Settings
+from tests.cli.here import here
 from tests.cli.terminal import Terminal
 from tests.plugin.conftest import temporary_project
-from tests.projects import REPOSITORY, Project, Result
+from tests.projects import REPOSITORY, Project
 
 WEB = """\
     image: {image}
@@ -47,17 +46,6 @@ def production(project: Project, engine: Engine) -> ContainerFacts:
     found = engine.container(project.name("web"))
     assert found is not None
     return found
-
-
-def here(project: Project, *words: str, **environ: str) -> Result:
-    """Run a command in this process, which is quicker."""
-    with chdir(project.path):
-        done = CliRunner().invoke(cli, words, env={**project.environ, **environ})
-    if isinstance(done.exception, KharnessError):
-        return Result(1, f"{done.output}{done.exception}\n")
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    return Result(done.exit_code, done.output)
 
 
 def terminal(project: Project, *words: str) -> Terminal:

@@ -35,4 +35,3 @@ def test_they_hold_in_a_test_instance_and_a_changed_one_is_tested_again(project:
     assert broken.status == 4
     assert broken.output.count("tool.kharness.defaults.cpus: should be a number above 0, such as 1.5, not 'many'") == 1
     assert broken.output.count(f"{file}: tool.kharness.defaults.ports: belongs to one container") == 1
-    assert "test_web.py::test_defaults_hold" in project.pytest("containers", "--collect-only", "-q").output
