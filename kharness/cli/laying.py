@@ -31,7 +31,7 @@ class SettingOption(click.Option):
         self.key = key
         form, flag = form_of(key), flag_name(key)
         super().__init__(
-            [f"{flag}/--no-{flag[2:]}" if form is Form.FLAG else flag],
+            [f"{flag}/{flag_name(key, negated=True)}" if form is Form.FLAG else flag],
             help=text,
             metavar=METAVARS.get(form),
             multiple=form in {Form.LIST, Form.NAMED},
@@ -94,8 +94,13 @@ class SettingsCommand(click.Command):
         with formatter.section("Settings"):
             options = [each for each in self.params if isinstance(each, SettingOption)]
             formatter.write_dl([found for each in options if (found := each.get_help_record(context))])
-        click.echo(f"{formatter.getvalue()}\n{HOW}", nl=False)
+        click.echo(f"{formatter.getvalue()}\n{click.wrap_text(' '.join(HOW.split()), width=formatter.width)}")
         context.exit()
+
+
+def complete_keys(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the keys that begin so."""
+    return [key for key in Settings.model_fields if key.startswith(incomplete)]
 
 
 def sources_of(context: click.Context, *, in_test: bool = False) -> tuple[Source, ...]:

@@ -51,9 +51,9 @@ def form_of(key: str) -> Form:
     return Form.VALUE
 
 
-def flag_name(key: str) -> str:
-    """Return the flag of a key: `--mem-limit`."""
-    return f"--{key.replace('_', '-')}"
+def flag_name(key: str, *, negated: bool = False) -> str:
+    """Return the flag of a key: `--mem-limit`, or `--no-read-only`."""
+    return f"--{'no-' if negated else ''}{key.replace('_', '-')}"
 
 
 def variable_name(key: str) -> str:
@@ -66,7 +66,7 @@ def from_flags(said: Mapping[str, tuple[str, ...] | bool], *, in_test: bool = Fa
 
     With `in_test` they hold in a test instance, whatever `test:` says.
     """
-    names = {key: flag_name(key) for key in said}
+    names = {key: flag_name(key, negated=words is False) for key, words in said.items()}
     wrong = [
         Problem(COMMAND_LINE, names[key], NO_TEXT)
         for key, words in said.items()

@@ -67,6 +67,9 @@ def test_a_shell_completes_flags_once_two_dashes_are_typed() -> None:
     assert {"--mem-limit", "--memswap-limit"} == {
         item.value for item in complete.get_completions(["run", "web"], "--mem")
     }
+    keys = complete.get_completions(["run", "web", "--explain"], "mem_")
+    assert [item.value for item in keys] == ["mem_limit"]
+    assert not any(item.value == "--dns" for item in complete.get_completions(["run", "web"], "-"))
     assert "--no-read-only" in {item.value for item in complete.get_completions(["run"], "--no-")}
 
 
@@ -92,8 +95,8 @@ def test_a_line_has_everything_that_is_laid_over(web: Project) -> None:
     } <= set(pairwise(words))
     [laid] = [word.partition("=")[2] for word in words if word.startswith(f"{labels.LAID}=")]
     assert sorted(laid.split(", ")) == [
-        *("--environment A", "--healthcheck retries", "--labels x", "--mem-limit", "--pids-limit", "--ports"),
-        "--read-only",
+        *("--environment A", "--healthcheck retries", "--labels x", "--mem-limit", "--no-read-only"),
+        *("--pids-limit", "--ports"),
         *("KHARNESS_RUN_CPUS", "KHARNESS_RUN_MEM_LIMIT"),
     ]
     test = here(web, "run", web.name("web"), "--dry-run", "--mode", "standalone", "--environment", "WHO=me")

@@ -11,7 +11,7 @@ import click
 
 from kharness.cli.develop import develop
 from kharness.cli.foreground import stay
-from kharness.cli.laying import SettingsCommand, sources_of
+from kharness.cli.laying import SettingsCommand, complete_keys, sources_of
 from kharness.cli.names import complete_names
 from kharness.cli.opening import open_here, open_to_act, select, settings_here
 from kharness.cli.shells import open_shell
@@ -45,7 +45,9 @@ PRODUCTION = "production"
 @click.option("--foreground", "-f", is_flag=True, help="Show its output until it ends; ctrl-c stops it.")
 @click.option("--development", "-D", is_flag=True, help="The newest build, alone, as a test instance is, until ctrl-c.")
 @click.option("--shell", "-S", is_flag=True, help="A shell in place of its program, beside production.")
-@click.option("--explain", "key", metavar="KEY", help="Say where a setting's value comes from.")
+@click.option(
+    "--explain", "key", metavar="KEY", shell_complete=complete_keys, help="Say where a setting's value comes from."
+)
 @click.pass_context
 def command(context: click.Context, /, name: str, **said: Any) -> None:
     """Launch the production instance of container NAME from :live.
