@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from kharness.host.testfiles import NO_TESTS
 from kharness.plan.modes import Mode, runs_in
 from kharness.plugin.board import COLLECTED, REFUSED
 from kharness.plugin.declared import BrokenSettings, SettingsFile
 from kharness.plugin.fixtures import register_fixtures
 from kharness.plugin.options import MODE_FLAGS
 from kharness.plugin.policy import CheckItem
-from kharness.plugin.selection import NO_TESTS
 from kharness.plugin.stash import ID, NAME, SessionInfo, is_worker
 from kharness.settings.catalog import ContainerDir
 

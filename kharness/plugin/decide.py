@@ -12,6 +12,7 @@ import pytest
 from kharness.errors import KharnessError
 from kharness.host.commit import commit_of
 from kharness.host.state import Verdict
+from kharness.host.testfiles import files_of_tests
 from kharness.ops.build import bases_of, is_base
 from kharness.ops.harness import Harness
 from kharness.ops.inputs import changes_since, inputs_now, tests_digest
@@ -29,7 +30,6 @@ from kharness.plugin.outcomes import Outcomes
 from kharness.plugin.partial import narrowings
 from kharness.plugin.pipeline import Pipeline
 from kharness.plugin.progress import Progress
-from kharness.plugin.selection import tests_on_disk
 from kharness.plugin.stash import SessionInfo
 from kharness.settings.catalog import ContainerDir
 from kharness.settings.model import Settings
@@ -120,7 +120,7 @@ class Decider:
         )
 
     def _files(self, directory: ContainerDir, patterns: list[str]) -> frozenset[str]:
-        found = {str(path.relative_to(directory.path)) for path in tests_on_disk(directory, patterns)}
+        found = {str(path.relative_to(directory.path)) for path in files_of_tests(directory.path, patterns)}
         if declares(self.settings[directory.name], self.harness.host):
             found.add(directory.settings_file.name)
         return frozenset(found)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import fnmatch
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +13,6 @@ from kharness.plan.modes import Mode
 from kharness.plugin.options import MODE_FLAGS, resolve_mode
 from kharness.settings.catalog import Catalog, ContainerDir, find_containers
 from kharness.settings.sources import source_paths
-
-NO_TESTS = {"files", "private.d"}
-"""Folders of a container directory whose contents go into the image; tests there are the image's business."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,24 +67,6 @@ def find_selection(config: pytest.Config, environ: Mapping[str, str]) -> Selecti
             f"{_shown(nearest.path, config)}"
         )
     return Selection(mode=mode, catalog=catalog, named=named, fleet=(*fleet, *around), listing=listing)
-
-
-def tests_on_disk(directory: ContainerDir, patterns: list[str]) -> frozenset[Path]:
-    """Return the test files that a complete session of this directory would collect."""
-    return frozenset(
-        path
-        for path in _files(directory.path, skip=NO_TESTS)
-        if path.suffix == ".py" and any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns)
-    )
-
-
-def _files(directory: Path, *, skip: set[str]) -> Iterator[Path]:
-    for entry in sorted(directory.iterdir()):
-        if entry.is_dir():
-            if not entry.name.startswith(".") and entry.name not in {*skip, "__pycache__"}:
-                yield from _files(entry, skip=set())
-        else:
-            yield entry
 
 
 def project_of(config: pytest.Config) -> Path | None:
