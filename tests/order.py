@@ -11,6 +11,7 @@ TESTS = Path(__file__).parent
 LONGEST = (
     "plugin/test_main_job.py",
     "soak/test_soak.py",
+    "cli/test_fleet.py",
     "plugin/test_interrupt.py",
     "plugin/test_sessions.py",
     "plugin/test_coexistence.py",

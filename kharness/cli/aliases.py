@@ -12,6 +12,7 @@ ALIASES = {
     "11": ("up-all",),
     "L": ("logs",),
     "b": ("build",),
+    "ba": ("build-all",),
     "clean": ("prune",),
     "console": ("attach",),
     "cow": ("cowscan",),
@@ -27,6 +28,11 @@ ALIASES = {
     "lt": ("list", "--testable"),
     "lun": ("list", "--not-up"),
     "qa": ("check-all-up",),
+    "ria": ("run-in-all",),
+    "t": ("test",),
+    "ta": ("test-all",),
+    "u": ("upgrade",),
+    "ua": ("upgrade-all",),
 }
 NEAREST = 3
 """How many names an unknown one is answered with."""

@@ -67,25 +67,35 @@ def group_options(command: Command) -> Command:
 
 
 def run_group(
-    manner: Manner, choose: Callable[[Fleet], Group], *, first: Callable[[Outcome], None] = lambda _: None
+    manner: Manner,
+    choose: Callable[[Fleet], Group],
+    *,
+    acts: bool = True,
+    summary: bool = True,
+    before: Callable[[Outcome], None] = lambda _: None,
 ) -> NoReturn:
     """Do what a group is for, tell what became of it, and end the command: 0 where all is well.
 
-    `first` tells of each container what comes before the summary.
+    What `acts` on production takes up first what an earlier command left. `before` tells of each container what comes
+    before the summary; without `summary` there is one only where something is not well.
     """
-    harness = open_here() if manner.dry_run else open_to_act()
+    harness = open_to_act() if acts and not manner.dry_run else open_here()
     settings, broken = harness.fleet()
     group = choose(Fleet(harness=harness, settings=settings))
+    broken = broken if group.needs_settings else ()
     done = Conducted(outcomes=tuple(_would(group))) if manner.dry_run else _conduct(group, harness, manner.parallel)
     outcomes = tuple(sorted(done.outcomes, key=_place(group)))
     ok = not broken and all(outcome.result is Result.DONE for outcome in outcomes)
     if manner.as_json:
         _print_json(group, outcomes, broken, ok=ok)
     else:
-        if not manner.dry_run:
-            for outcome in outcomes:
-                first(outcome)
-        _print(group, outcomes, broken, ok=ok and not manner.dry_run)
+        for outcome in () if manner.dry_run else outcomes:
+            before(outcome)
+        _print(group, outcomes if summary or manner.dry_run or not ok else (), broken)
+        if not outcomes:
+            click.echo("there is nothing to do", err=True)
+        if ok and summary and not manner.dry_run:
+            click.secho("all ok", fg="green")
     sys.exit(BY_SIGNAL + done.signal if done.signal is not None else 0 if ok else 1)
 
 
@@ -129,14 +139,10 @@ def _print_json(group: Group, outcomes: tuple[Outcome, ...], broken: tuple[Setti
     click.echo(json.dumps(found, indent=2))
 
 
-def _print(group: Group, outcomes: tuple[Outcome, ...], broken: tuple[SettingsError, ...], *, ok: bool) -> None:
+def _print(group: Group, outcomes: tuple[Outcome, ...], broken: tuple[SettingsError, ...]) -> None:
     print_table(COLUMNS, map(outcome_row, outcomes))
     show(detail_lines(outcomes))
     for name, reason in group.left_out.items():
         click.echo(f"{name}: {reason}", err=True)
     for error in broken:
         click.secho(str(error), fg="red", err=True)
-    if not outcomes:
-        click.echo("there is nothing to do", err=True)
-    if ok:
-        click.secho("all ok", fg="green")

@@ -68,6 +68,7 @@ class Group:
     """A command over many containers. `work` gets a name, and what the work on those before has returned.
 
     `would` says what a dry run says, `meanings` what a program's exit status means, `left_out` why others are no part.
+    Where a group `needs_settings`, a directory whose settings cannot be read is one that failed.
     """
 
     command: str
@@ -78,6 +79,7 @@ class Group:
     would: Callable[[str], str]
     meanings: Mapping[int, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    needs_settings: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

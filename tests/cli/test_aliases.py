@@ -56,7 +56,7 @@ def test_an_unknown_command_is_answered_with_the_nearest(word: str, expected: tu
 def test_the_answer_is_a_usage_error() -> None:
     done = CliRunner().invoke(cli, ["buld", "web"])
     assert done.exit_code == 2
-    assert "No such command 'buld'. Did you mean build?" in done.output
+    assert "No such command 'buld'. Did you mean build or build-all?" in done.output
 
 
 @pytest.mark.parametrize(

@@ -46,9 +46,6 @@ class Fleet:
     def name(self, short: str) -> str:
         return self.project.name(short)
 
-    def names(self, *shorts: str) -> list[str]:
-        return [self.name(short) for short in shorts]
-
     def write(self, short: str, *, file: str = "/ok") -> Path:
         text = SETTINGS.format(image=self.image, wave=WAVES[short], warm_up=WARM_UP, file=file)
         return self.project.add(short, {"settings.yaml": text, f"test_{short}.py": TESTS})
@@ -58,7 +55,8 @@ class Fleet:
 
     def values(self, *words: str, status: int) -> dict[str, Any]:
         """Return what a command says to programs, on its standard output."""
-        done = self.project.run("sh", "-c", 'exec "$@" 2>/dev/null', "sh", *self.program(*words, "--json"))
+        verb, *rest = words
+        done = self.project.run("sh", "-c", 'exec "$@" 2>/dev/null', "sh", *self.program(verb, "--json", *rest))
         assert done.status == status, done.output
         found: dict[str, Any] = json.loads(done.output)
         assert found["ok"] is (status == 0)
@@ -93,6 +91,10 @@ def fleet(tmp_path_factory: pytest.TempPathFactory, engine: Engine, busybox: str
             found.write(short)
             engine.tag(busybox, f"{REPOSITORY}/{project.name(short)}:live")
         yield found
+
+
+def names(fleet: Fleet) -> list[str]:
+    return sorted(map(fleet.name, WAVES))
 
 
 def texts(values: Mapping[str, Any], fleet: Fleet) -> dict[str, str]:
@@ -135,6 +137,23 @@ def test_restart_wave_by_wave(fleet: Fleet) -> None:
     assert fleet.ids() == ids
     assert all(after[short] > before[short] for short in WAVES)
     assert_waves(after)
+
+
+def test_a_command_in_all_that_runs(fleet: Fleet) -> None:
+    done = fleet.project.run("sh", "-c", 'exec "$@" 2>/dev/null', "sh", *fleet.program("ria", "hostname"))
+    assert (done.status, done.output.splitlines()) == (
+        0,
+        [line for name in names(fleet) for line in (f"==> {name} <==", name)],
+    )
+    script = "case $(hostname) in *dns) exit 3;; *web) sleep 30;; esac; yes | head -n 100000"
+    found = fleet.values("run-in-all", "--timeout", "2", "--", "sh", "-c", script, status=1)
+    ours = found["containers"]
+    assert {each["name"]: each["text"] for each in ours if each["result"] == "failed"} == {
+        fleet.name("dns"): "exit status 3",
+        fleet.name("web"): "still runs after 2 s, and goes on: an engine cannot end it",
+    }
+    assert {len(each["stdout"]) for each in ours if each["result"] == "done"} == {200000}
+    assert fleet.run("ria").status == 2
 
 
 def test_down_in_reverse_and_again_and_up_from_a_half_up_state(fleet: Fleet) -> None:
@@ -210,3 +229,71 @@ def test_one_whose_settings_are_broken_is_named_and_the_others_work(fleet: Fleet
             assert fleet.running() == result
     finally:
         fleet.write("mail")
+
+
+def test_upgrade_all_launches_wave_by_wave_and_holds_back_what_comes_after_a_failure(fleet: Fleet) -> None:
+    fleet.project.add("draft", {"settings.yaml": f"image: {fleet.image}\n"})
+    assert fleet.running() == set()
+    (fleet.write("web") / "test_web.py").write_text("def test_it():\n    assert False\n")
+    try:
+        done = fleet.values("upgrade-all", status=1)
+        assert texts(done, fleet) == {
+            **dict.fromkeys(("db", "dns", "app"), "upgraded"),
+            "web": "failed",
+            **dict.fromkeys(("mail", "wiki"), "held back"),
+        }
+        assert list(done["left_out"]) == [fleet.name("draft")]
+        assert fleet.running() == {"db", "dns", "app"}
+        fleet.write("web")
+        again = fleet.run("ua", "--if-changed")
+        assert again.status == 0, again.output
+        assert again.output.endswith("all ok\n")
+        assert fleet.running() == WAVES.keys()
+        assert_waves({short: time for short, time in fleet.started().items() if WAVES[short] > 1})
+    finally:
+        fleet.write("web")
+
+
+def test_test_all_tests_each_in_a_session_of_its_own_whatever_else_fails(fleet: Fleet) -> None:
+    """Twice: with one that fails and one that is broken, then with one that hangs."""
+    (fleet.write("app") / "test_app.py").write_text("def test_it():\n    assert 1 == 2, 'not today'\n")
+    broken = fleet.write("mail") / "settings.yaml"
+    broken.write_text("imagee: x\n")
+    try:
+        first = fleet.run("ta")
+        assert first.status == 1
+        assert f"{fleet.name('app')}: failed: a test failed, or what was asked for was refused\n    | " in first.output
+        assert "not today" in first.output
+        assert f"{broken}: imagee: " in first.output
+        for short in ("db", "dns", "web", "wiki"):
+            assert f"\n{fleet.name(short)}: passed, " in f"\n{first.output}"
+        fleet.write("app")
+        fleet.write("mail")
+        (fleet.write("db") / "test_db.py").write_text("import time\n\ndef test_it():\n    time.sleep(600)\n")
+        second = fleet.values("test-all", "--if-changed", "--timeout", "10", status=1)
+        assert texts(second, fleet) == {short: "failed" if short == "db" else "passed" for short in WAVES}
+        (hung,) = [each for each in second["containers"] if each["result"] == "failed"]
+        assert hung["text"] == "it took longer than 10 s, and was stopped"
+        left = fleet.engine.containers(labels={"kharness.role": "test"})
+        assert not [each.name for each in left if fleet.project.prefix in each.name]
+    finally:
+        for short in WAVES:
+            fleet.write(short)
+
+
+def test_test_and_upgrade_become_pytest_from_any_directory(fleet: Fleet, tmp_path: Path) -> None:
+    name = fleet.name("db")
+    other = tmp_path / "more" / f"{fleet.project.prefix}x"
+    other.mkdir(parents=True)
+    (other / "settings.yaml").write_text(f"image: {fleet.image}\ncommand: [sleep, '60']\n")
+    (other / "test_x.py").write_text(
+        "def test_it(container, pytestconfig):\n    assert pytestconfig.getini('minversion')\n"
+    )
+    (fleet.project.path / "pytest.ini").write_text("[pytest]\nminversion = 9.0\naddopts = --import-mode=importlib\n")
+    environ = {"KHARNESS_SOURCE_PATHS": f"{fleet.project.path}/containers:{tmp_path}/more"}
+    elsewhere = fleet.project.kharness("t", other.name, "--", "-k", "it", environ=environ)
+    assert (elsewhere.status, elsewhere.outcomes()["passed"]) == (0, 1), elsewhere.output
+    line = fleet.run("u", name, "--if-changed", "--dry-run").output
+    assert line.endswith(f"/{name} --ready --launch --if-changed --rootdir {fleet.project.path}\n")
+    both = fleet.run("test", name, "--prod-ready", "--in-prod")
+    assert (both.status, "exclude each other" in both.output) == (2, True)

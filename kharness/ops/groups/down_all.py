@@ -7,10 +7,9 @@ from typing import Any
 
 from kharness.ops.down import down
 from kharness.ops.fleet import Group, worked
-from kharness.ops.groups.fleet import Fleet
+from kharness.ops.groups.fleet import Fleet, running
 from kharness.ops.harness import Harness
 from kharness.ops.present import present
-from kharness.plan import labels
 from kharness.plan.fleet import Hold, plan_course
 
 TIMEOUT = 300.0
@@ -18,10 +17,13 @@ NO_CONTAINER = "has no container"
 
 
 def down_all(fleet: Fleet, *, everything: bool = False, timeout: float | None = None) -> Group:
-    """Return the group: what `up_all` starts, with `everything` all of production that runs. Raises `EngineError`."""
+    """Return the group: what `up_all` starts, with `everything` all else of production that runs, see `running`.
+
+    Raises `EngineError`.
+    """
     waves = fleet.starting()
-    if everything:
-        waves |= {name: None for name in running(fleet.harness) if name not in waves}
+    more, unknown = running(fleet.harness) if everything else ((), {})
+    waves |= {name: None for name in more if name not in waves}
     return Group(
         command="down-all",
         course=plan_course(waves, fleet.dependencies(), backwards=True),
@@ -29,13 +31,8 @@ def down_all(fleet: Fleet, *, everything: bool = False, timeout: float | None = 
         timeout=timeout or TIMEOUT,
         work=lambda name, _: fleet.forked(name, partial(take_down, name=name)),
         would=partial(_would, fleet.harness),
+        left_out=unknown,
     )
-
-
-def running(harness: Harness) -> tuple[str, ...]:
-    """Return the directories whose production containers run, also where the directory itself is gone."""
-    found = harness.engine.containers(labels={labels.ROLE: labels.ROLE_PRODUCTION, labels.NAME: None})
-    return tuple(sorted({each.labels[labels.NAME] for each in found if each.up}))
 
 
 def take_down(harness: Harness, name: str) -> dict[str, Any]:

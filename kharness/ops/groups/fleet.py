@@ -13,8 +13,11 @@ from kharness.engine.connect import connect_anew
 from kharness.host.forked import Tell, Work
 from kharness.host.owner import current_owner
 from kharness.ops.harness import Harness
+from kharness.plan import labels
 from kharness.plan.waves import wave_of
 from kharness.settings.model import Settings
+
+UNKNOWN = "is left alone: no source path has its container directory"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,3 +50,14 @@ class Fleet:
             return work(replace(known, engine=engine, owner=current_owner(), report=report))
 
         return own
+
+
+def running(harness: Harness) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the directories whose production containers run, and why others on this engine are no part of the fleet.
+
+    Whether their settings can be read or not: what runs can be stopped and looked into. Raises `EngineError`.
+    """
+    listed = harness.engine.containers(labels={labels.ROLE: labels.ROLE_PRODUCTION, labels.NAME: None})
+    names = sorted({each.labels[labels.NAME] for each in listed if each.up})
+    known = tuple(name for name in names if harness.catalog.get(name) is not None)
+    return known, {name: UNKNOWN for name in names if name not in known}
