@@ -23,6 +23,7 @@ NOWHERE = "unix:///nowhere/docker.sock"
 NAMED = {
     "attach": (),
     "build": (),
+    "debug": (),
     "diff": (),
     "down": (),
     "enter": (),
@@ -47,7 +48,10 @@ NAMED = {
     "volumes": (),
 }
 """Commands that take the name of a container directory, and what they want after it."""
-OTHERS = ("check-all-up", "cowscan", "ips", "list --not-up", "prune", "ps", "ps --all", "reap", "recover", "up-all")
+OTHERS = (
+    *("check-all-up", "cowscan", "ips", "list --not-up", "prune", "ps", "ps --all", "reap", "recover"),
+    *("build-all", "down-all", "restart-all", "run-in-all true", "test-all", "up-all", "upgrade-all"),
+)
 ALONE = {
     "doctor": "says what it can without an engine",
     "engine start": "starts one",
@@ -58,6 +62,8 @@ ALONE = {
     "schema": "asks no engine",
     "service install": "asks no engine",
     "service remove": "asks no engine",
+    "test": "becomes pytest",
+    "upgrade": "becomes pytest",
     "watch": "goes on, and says so on its pages",
 }
 """Commands that are not part of these tables, and why."""
@@ -88,7 +94,8 @@ class Site:
 
 
 def test_every_command_is_in_one_of_the_tables() -> None:
-    assert {*NAMED, *(words.partition(" --")[0] for words in OTHERS), *ALONE} == ALL.keys()
+    others = {name for name in ALL for words in OTHERS if f"{words} ".startswith(f"{name} ")}
+    assert {*NAMED, *others, *ALONE} == ALL.keys()
 
 
 @pytest.fixture
@@ -140,7 +147,7 @@ NOTHING_BUILT = f"NEW: there is no {REPOSITORY}/NEW:latest; 'kharness build NEW'
 @pytest.mark.parametrize(
     ("command", "status", "said"),
     [
-        *((command, 1, NOT_RUNNING) for command in ("attach", "enter", "exec", "ip", "kill", "pid", "veth")),
+        *((command, 1, NOT_RUNNING) for command in ("attach", "debug", "enter", "exec", "ip", "kill", "pid", "veth")),
         ("down", 0, "DEAD: does not run: exited with 1"),
         ("is-up", 1, "DEAD: exited with 1"),
         ("logs", 0, ""),
@@ -157,8 +164,11 @@ def test_a_container_that_has_died_is_told_with_how(site: Site, command: str, st
 @pytest.mark.parametrize(
     ("command", "status", "said"),
     [
-        *((each, 1, NO_CONTAINER) for each in ("attach", "down", "enter", "exec", "ip", "kill", "logs", "pid", "veth")),
-        ("restart", 1, NO_CONTAINER),
+        *(
+            (each, 1, NO_CONTAINER)
+            for each in ("attach", "debug", "down", "enter", "exec", "ip", "kill", "pid", "veth")
+        ),
+        *((each, 1, NO_CONTAINER) for each in ("logs", "restart")),
         ("is-up", 1, "NEW: has no container"),
         *((each, 2, NOTHING_LIVE) for each in ("diff", "run", "shell", "up")),
         *((each, 2, NOTHING_BUILT) for each in ("hardening", "promote")),

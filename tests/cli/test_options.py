@@ -22,7 +22,6 @@ NEITHER = {
     "pid": ONE_LINE,
     "policy explain": "a page for people; 'policy list --json' has the same for programs",
     "schema": "is JSON",
-    "up-all": "changes nothing that 'list --not-up' does not show before",
     "veth": ONE_LINE,
 }
 """Commands that have neither option, and why."""
