@@ -225,8 +225,9 @@ def processes(raw: Mapping[str, Any]) -> tuple[ProcessFacts, ...]:
     )
 
 
-def usage(raw: Mapping[str, Any]) -> UsageFacts | None:
-    """Read a container's statistics; None for those of one that does not run, which are empty."""
+def usage(raw: Mapping[str, Any] | None) -> UsageFacts | None:
+    """Read a container's statistics; None for empty ones: it does not run, or went meanwhile."""
+    raw = raw or {}
     memory, cpu = raw.get("memory_stats") or {}, (raw.get("cpu_stats") or {}).get("cpu_usage") or {}
     at = moment(raw.get("read") or "")
     used = memory.get("usage")

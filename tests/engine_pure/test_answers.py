@@ -16,6 +16,7 @@ from kharness.plan.facts import (
     PortRef,
     ProcessFacts,
     PublishedPort,
+    UsageFacts,
 )
 
 IMAGE = {
@@ -271,3 +272,19 @@ def test_a_mode_of_go_s_is_read_as_the_kernel_s(mode: int, expected: int) -> Non
 @pytest.mark.parametrize("created", [-62167219200, -(10**14), 10**14, None])
 def test_an_image_of_a_time_that_no_calendar_has_is_listed_without_one(created: int | None) -> None:
     assert answers.listed_image({"Id": "sha256:aa", "Created": created}).created == ""
+
+
+@pytest.mark.parametrize("raw", [None, {}, {"read": "0001-01-01T00:00:00Z", "memory_stats": {}, "cpu_stats": {}}])
+def test_a_container_that_does_not_run_uses_nothing(raw: dict[str, Any] | None) -> None:
+    assert answers.usage(raw) is None
+
+
+def test_memory_is_counted_without_files_that_nobody_reads() -> None:
+    found = answers.usage(
+        {
+            "read": "2026-01-01T00:00:00.5Z",
+            "memory_stats": {"usage": 10 << 20, "limit": 64 << 20, "stats": {"inactive_file": 4 << 20}},
+            "cpu_stats": {"cpu_usage": {"total_usage": 2_500_000_000}},
+        }
+    )
+    assert found == UsageFacts(memory=6 << 20, memory_limit=64 << 20, cpu=2.5, at=1767225600.5)
