@@ -13,9 +13,12 @@ from kharness.report.ps import health_text, listed_row, listed_value, ports_text
 from kharness.report.released import Line
 from kharness.report.table import GAP, cell_width, printable, row_line
 
+STATE = "state"
 COLUMNS = ("name", "wave", "state", "health", "up", "image", "latest", "drift", "test", "mem", "cpu", "ports")
 DISPENSABLE = ("wave", "latest", "cpu", "image", "mem", "drift", "test", "up", "health")
 """What is left out where a terminal is too narrow for it, in this order. Ports are cut off before."""
+SHORT_STATE = 15
+"""Characters that are left of a long state before more than the wave is left out; `exited with 137` has them."""
 SHORTEST = 12
 """Characters of the ports that are worth being shown."""
 MORE = "\N{HORIZONTAL ELLIPSIS}"
@@ -75,7 +78,7 @@ def _row(status: Status, *, now: float) -> Mapping[str, str]:
     cells = {
         "name": name,
         "wave": wave_text(listed),
-        "state": f"{state}, settings broken" if status.broken else state,
+        "state": _state(status, state),
         "health": health_text(facts) if facts else "",
         "up": "" if up is None else brief_text(up),
         "image": _image(status, facts, now),
@@ -87,6 +90,12 @@ def _row(status: Status, *, now: float) -> Mapping[str, str]:
         "ports": ports_text(facts.published) if facts else "",
     }
     return {key: printable(cell.partition("\n")[0]) for key, cell in cells.items()}
+
+
+def _state(status: Status, text: str) -> str:
+    if not status.broken:
+        return text
+    return f"{text}, settings broken" if status.listed.facts else "settings broken"
 
 
 def _image(status: Status, facts: ContainerFacts | None, now: float) -> str:
@@ -120,14 +129,18 @@ def _widths(rows: Sequence[Mapping[str, str]], room: int | None) -> dict[str, in
     widths = {name: max(cell_width(row[name]) for row in rows) for name in COLUMNS}
     # A column without anything in it says nothing.
     widths = {name: width for name, width in widths.items() if name == "name" or any(row[name] for row in rows[1:])}
-    for name in (*DISPENSABLE, "ports", ""):
+    first, *others = DISPENSABLE
+    for name in (first, STATE, *others, "ports", ""):
         if room is None or (spare := room - _taken(widths)) >= 0:
             break
         ports = widths.get("ports", 0)
         if ports and ports + spare >= SHORTEST:
             widths["ports"] = ports + spare
             break
-        widths.pop(name, None)
+        if name == STATE:
+            widths[STATE] = min(widths[STATE], SHORT_STATE)
+        else:
+            widths.pop(name, None)
     return widths
 
 

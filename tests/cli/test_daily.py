@@ -146,7 +146,7 @@ def test_status_is_all_of_it_at_a_glance(fleet: Fleet) -> None:
         *("wave", "up", "image", "mem", "cpu", "ports")
     ]
     assert lines[0].startswith(f"{broken}  ")
-    assert " no container, settings broken " in lines[0]
+    assert " settings broken " in lines[0]
     assert lines[1].split()[:3] == [name, "1", "runs"]
     assert lines[1].split()[-2].endswith("%")
     assert any(f"{broken}/settings.yaml: imagee: " in line for line in lines[2:])

@@ -57,7 +57,7 @@ UNSEEN = LastScan(container="c1", at=NOW, left=0, problem="x")
         (replace(WEB, scan=LastScan(container="c1", at=NOW, left=3)), "filewatchdock runs 3 left 0s passed 2h"),
         (replace(WEB, scan=UNSEEN), "filewatchdock runs unseen 0s passed 2h"),
         (replace(WEB, broken="web: x"), "filewatchdock runs, settings broken clean 5m passed 2h"),
-        (Status(listed=Listed(name="db", facts=None, live=None), broken="x"), "db no container, settings broken -"),
+        (Status(listed=Listed(name="db", facts=None, live=None), broken="x"), "db settings broken -"),
     ],
 )
 def test_what_is_not_known_or_not_right_is_said(status: Status, expected: str) -> None:
@@ -94,6 +94,9 @@ def test_a_narrow_terminal_has_fewer_columns_and_no_broken_line() -> None:
             assert {"name", "state"} <= names <= before
             before = names
     assert lines(WEB, width=30)[0].split() == ["name", "state"]
+    broken = replace(WEB, broken="x")
+    assert "runs, settings broken  healthy" in lines(broken, width=120)[1]
+    assert "runs, settings…  healthy" in lines(broken, width=60)[1]
     assert set(DISPENSABLE) < set(HEADING.split())
 
 
