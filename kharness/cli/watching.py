@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -32,17 +33,21 @@ class Lines:
     def told(self, name: str, what: str) -> None:
         """Tell it; details are in the log."""
         if not what.startswith(" "):
-            tell(name, what)
+            self._tell(name, what)
 
     def ended(self, outcome: Outcome) -> None:
         """Tell how it ended."""
-        tell(outcome.name, ended_text(outcome))
+        self._tell(outcome.name, ended_text(outcome))
 
     def tick(self) -> None:
         """Nothing."""
 
     def close(self) -> None:
         """Nothing."""
+
+    def _tell(self, name: str, what: str) -> None:
+        with suppress(BrokenPipeError):  # nobody looks on any more
+            tell(name, what)
 
 
 class Board:
@@ -101,10 +106,12 @@ class Board:
         return (UP.format(self._drawn - 1) if self._drawn > 1 else "") + CLEAR
 
     def _write(self, text: str) -> None:
-        sys.stderr.write(text)
-        sys.stderr.flush()
+        with suppress(OSError):  # the terminal has gone
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
 
 def watching(names: Iterable[str], *, logs: Path) -> Lines | Board:
     """Return what shows it to whoever looks on."""
-    return Board(names, logs=logs) if sys.stderr.isatty() else Lines()
+    can_draw = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    return Board(names, logs=logs) if can_draw else Lines()

@@ -103,10 +103,11 @@ class Children:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        for running in tuple(self._running.values()):
-            _kill(running)
-            os.waitpid(running.pid, 0)
-            self._close(running)
+        # Something else went wrong here, which is no reason to leave what they do half done.
+        for running in self._running.values():
+            self._stop(running, INTERRUPTED)
+        while self._running:
+            self.wait()
         self._selector.close()
         for number, before in self._before.items():
             signal.signal(number, before)
@@ -184,7 +185,7 @@ class Children:
             problem = str(found.get("problem") or INTERRUPTED) if found else NOTHING
         elif problem and found.get("problem"):
             problem = f"{problem}: {found['problem']}"
-        done = "value" in found
+        done = "value" in found or (program and status == 0)
         return Ended(
             name=running.job.name,
             seconds=self._clock() - running.began,

@@ -156,6 +156,8 @@ def test_what_is_done_in_the_last_moment_is_done(yard: Yard) -> None:
 
     ended = yard.one(work, timeout=0.2)
     assert (ended.value, ended.problem, ended.stopped) == ("decided", "", False)
+    ended = yard.one(["/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.05; done"], timeout=0.2)
+    assert (ended.status, ended.problem, ended.stopped) == (0, "", False)
 
 
 @pytest.mark.parametrize("program", [False, True])
@@ -220,6 +222,22 @@ def test_a_second_signal_kills(yard: Yard) -> None:
     (*_, ended), _ = yard.run(yard.job("one", work), meanwhile=interrupt)
     assert isinstance(ended, Ended)
     assert ended.problem == "interrupted, and killed"
+
+
+def test_leaving_early_lets_them_put_things_back(yard: Yard) -> None:
+    def work(tell: Tell) -> None:
+        try:
+            tell("begun")
+            time.sleep(60)
+        finally:
+            tell("undone")
+
+    with pytest.raises(LaunchError), Children() as children:  # noqa: PT012 - what is raised comes while it runs
+        children.start(yard.job("one", work))
+        while "begun" not in yard.log("one"):
+            children.wait()
+        raise LaunchError("something else")
+    assert "undone" in yard.log("one")
 
 
 def test_leaving_early_leaves_nothing_behind(yard: Yard) -> None:
