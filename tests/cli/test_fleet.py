@@ -212,7 +212,7 @@ def test_ctrl_c_undoes_what_is_under_way_and_begins_nothing_more(fleet: Fleet) -
             shown = person.until(rf"{name}: interrupted")
             assert person.end() == 130
         assert (fleet.running(), fleet.ids().get("db")) == ({"dns"}, before)
-        assert re.search(rf"\n{fleet.name('mail')} +3 +not begun +\r\n", shown)
+        assert re.search(rf"\n{fleet.name('mail')} +3 +not begun\x1b", shown)
     finally:
         fleet.write("db")
 
