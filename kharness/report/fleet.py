@@ -9,6 +9,7 @@ from typing import Any
 
 from kharness.plan.outcome import Outcome, Result
 from kharness.report.released import Line
+from kharness.report.table import cut, printable
 
 COLUMNS = ("name", "wave", "result", "seconds")
 WAITING, WORKING = "waits", "at work"
@@ -37,10 +38,11 @@ def board(rows: Iterable[Row], *, columns: int, lines: int, now: float) -> tuple
     """Return a line for each container, and how many are done; where there is no room, those that matter most."""
     rows = tuple(rows)
     room = max(1, lines - MARGIN)
+    columns = max(SHORTEST, columns) - 1
     shown = rows if len(rows) <= room else _first(rows, room)
     width = max((len(row.name) for row in rows), default=0)
-    found = [Line(_cut(_row_text(row, width=width, now=now), columns), _row_tone(row)) for row in shown]
-    return (*found, Line(_cut(counts_text(rows), columns)))
+    found = [Line(cut(_row_text(row, width=width, now=now), columns), _row_tone(row)) for row in shown]
+    return (*found, Line(cut(counts_text(rows), columns)))
 
 
 def counts_text(rows: Iterable[Row]) -> str:
@@ -110,11 +112,6 @@ def outcome_value(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def printable(text: str) -> str:
-    """Return a text in one line that moves no cursor."""
-    return "".join(letter if letter.isprintable() else " " for letter in text).strip()
-
-
 def _first(rows: tuple[Row, ...], room: int) -> tuple[Row, ...]:
     order = [row for row in rows if row.working]
     order += [row for row in rows if row.outcome and row.outcome.result is not Result.DONE]
@@ -133,21 +130,13 @@ def _first_line(outcome: Outcome) -> str:
 def _row_text(row: Row, *, width: int, now: float) -> str:
     name = f"{row.name:<{width}}"
     if row.outcome is not None:
-        return f"{name}{GAP}{printable(ended_text(row.outcome))}"
+        return f"{name}{GAP}{printable(ended_text(row.outcome)).strip()}"
     if row.began is None:
         return f"{name}{GAP}{WAITING}"
-    return f"{name}{GAP}{now - row.began:5.1f} s{GAP}{printable(row.what)}"
+    return f"{name}{GAP}{now - row.began:5.1f} s{GAP}{printable(row.what).strip()}"
 
 
 def _row_tone(row: Row) -> str:
     if row.outcome is None:
         return "detail"
     return "good" if row.outcome.result is Result.DONE else "bad"
-
-
-def _cut(text: str, columns: int) -> str:
-    # Imported only where somebody looks on.
-    from rich.cells import cell_len, set_cell_size  # noqa: PLC0415
-
-    room = max(SHORTEST, columns) - 1
-    return text if cell_len(text) <= room else set_cell_size(text, room)

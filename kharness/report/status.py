@@ -11,7 +11,7 @@ from kharness.plan.status import Status
 from kharness.report.amounts import DAY, HOUR, MINUTE
 from kharness.report.ps import health_text, listed_row, listed_value, ports_text, wave_text
 from kharness.report.released import Line
-from kharness.report.table import GAP, cell_width, printable, row_line
+from kharness.report.table import GAP, cell_width, cut, printable, row_line
 
 STATE = "state"
 COLUMNS = ("name", "wave", "state", "health", "up", "image", "latest", "drift", "test", "mem", "cpu", "ports")
@@ -21,7 +21,6 @@ SHORT_STATE = 15
 """Characters that are left of a long state before more than the wave is left out; `exited with 137` has them."""
 SHORTEST = 12
 """Characters of the ports that are worth being shown."""
-MORE = "\N{HORIZONTAL ELLIPSIS}"
 KIB, PERCENT = 1024, 100
 
 
@@ -33,8 +32,8 @@ def status_lines(found: Sequence[Status], *, now: float, width: int | None) -> I
     rows = [heading, *(_row(each, now=now) for each in found)]
     widths = _widths(rows, width)
     for row, tone in zip(rows, ("heading", *map(_tone, found)), strict=True):
-        line = row_line([_cut(row[name], widths[name]) for name in widths], list(widths.values()))
-        yield Line(line if width is None else _cut(line, width), tone)
+        line = row_line([cut(row[name], widths[name]) for name in widths], list(widths.values()))
+        yield Line(line if width is None else cut(line, width), tone)
 
 
 def status_value(status: Status, *, now: float) -> dict[str, Any]:
@@ -146,14 +145,6 @@ def _widths(rows: Sequence[Mapping[str, str]], room: int | None) -> dict[str, in
 
 def _taken(widths: Mapping[str, int]) -> int:
     return sum(widths.values()) + GAP * (len(widths) - 1)
-
-
-def _cut(text: str, room: int) -> str:
-    if cell_width(text) <= room:
-        return text
-    while text and cell_width(text) > room - 1:
-        text = text[:-1]
-    return f"{text}{MORE}"[:room]
 
 
 def _age(at: float | None, now: float) -> float | None:

@@ -9,6 +9,7 @@ from unicodedata import combining, east_asian_width
 GAP = 2
 NARROWEST = 6
 """Characters of a column that is folded, at the least."""
+MORE = "\N{HORIZONTAL ELLIPSIS}"
 ODD = "\N{REPLACEMENT CHARACTER}"
 
 Row = Sequence[str]
@@ -47,7 +48,16 @@ def cell_width(text: str) -> int:
 
 def printable(text: str) -> str:
     """Return a line without what a terminal would obey."""
-    return text if text.isprintable() else "".join(each if each.isprintable() else ODD for each in text)
+    return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def cut(text: str, width: int) -> str:
+    """Return as much of a line as `width` columns of a terminal have room for; a sign says that there is more."""
+    if cell_width(text) <= width:
+        return text
+    while text and cell_width(text) > width - 1:
+        text = text[:-1]
+    return f"{text}{MORE}"[:width]
 
 
 def _lines(cell: str) -> list[str]:
@@ -70,6 +80,12 @@ def _folded(line: str, room: int) -> Iterator[str]:
             part, taken = "", 0
         part, taken = part + each, taken + wide
     yield part
+
+
+def _printable(each: str) -> str:
+    if each.isprintable():
+        return each
+    return " " if each.isspace() else ODD
 
 
 def _character_width(each: str) -> int:

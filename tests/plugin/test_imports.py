@@ -24,7 +24,7 @@ MODULES = {
 """All that an unrelated project's session loads because of us, on top of what pytest itself has loaded by then."""
 LIGHT = {"difflib", "fnmatch", "platformdirs", "tomllib"}
 """What these import; other plugins may have loaded it before."""
-HEAVY = ("click", "docker", "httpx", "pydantic", "rich", "yaml")
+HEAVY = ("click", "docker", "httpx", "pydantic", "yaml")
 CONFTEST = """\
 import os, pathlib, sys
 

@@ -8,6 +8,7 @@ import pytest
 
 from kharness.plan.outcome import Outcome, Result
 from kharness.report.fleet import Row, board, detail_lines, ended_text, outcome_row, outcome_value
+from kharness.report.table import cell_width
 
 LOG = PurePath("/state/output/up-all/web.log")
 DONE = Outcome(
@@ -30,7 +31,7 @@ def test_a_board_has_a_line_for_each_and_counts() -> None:
     found = board(rows, columns=80, lines=24, now=4.26)
     assert [line.text for line in found] == [
         "web  started, 1.2 s",
-        "db     1.3 s  waiting [2J for it",
+        "db     1.3 s  waiting\N{REPLACEMENT CHARACTER}[2J for it",
         "app  held back: wave 1 is not healthy: db",
         "dns  waits",
         "1 of 4 done, 1 not, 1 at work",
@@ -44,7 +45,7 @@ def test_a_board_is_never_wider_nor_higher_than_the_terminal() -> None:
     found = [line.text for line in board(rows, columns=30, lines=6, now=1.0)]
     assert [text.split()[0] for text in found] == ["w9", "busy", "bad", "next", "10"]
     assert found[1].startswith("busy    1.0 s  日本日本日")
-    assert all(len(text.encode("gb18030")) <= 29 for text in found)
+    assert all(cell_width(text) <= 29 for text in found)
     assert len(board(rows, columns=0, lines=0, now=1.0)) == 2
 
 
