@@ -6,13 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from kharness.errors import SettingsError
+from kharness.host.testfiles import files_of_tests
 from kharness.plan.described import Described
 from kharness.settings.catalog import ContainerDir
 from kharness.settings.laid import Source
 from kharness.settings.load import load_settings
-
-TESTS = ("test_*.py", "*_test.py")
-"""pytest's own patterns."""
 
 
 def describe(directories: Iterable[ContainerDir], *, below: tuple[Source, ...] = ()) -> Iterator[Described]:
@@ -21,12 +19,11 @@ def describe(directories: Iterable[ContainerDir], *, below: tuple[Source, ...] =
     `below` is what the host's configuration says for all.
     """
     for directory in directories:
-        files = {file for pattern in TESTS for file in directory.path.glob(pattern)}
         known = Described(
             name=directory.name,
             path=str(directory.path),
             buildable=directory.has_dockerfile,
-            test_files=len(files),
+            test_files=len(files_of_tests(directory.path)),
         )
         yield _with_settings(known, directory, below)
 
