@@ -138,7 +138,8 @@ def test_what_the_body_raises_is_raised(talking: Open) -> None:
         yield b"x"
         raise ZeroDivisionError
 
-    wire, _ = talking([[]], [[HELLO]])
+    # Whoever hangs up at once may be the first to break it off.
+    wire, _ = talking([[0.5]], [[HELLO]])
     with pytest.raises(ZeroDivisionError):
         wire.tell("PUT", "/x", data=broken())
     assert wire.ask("GET", "/x") == [1, 2]
