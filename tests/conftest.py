@@ -151,7 +151,7 @@ def leftovers(engine: Engine, *, alone: bool) -> set[str]:
     found += [("network", each.name, each.labels) for each in engine.networks()]
     found += [("volume", each.name, each.labels) for each in engine.volumes()]
     made = {f"{kind} {name}" for kind, name, said in found if name.startswith(OURS) or _is_nobodys(said, alone=alone)}
-    return made | _mounts() | _temporary() if alone else made
+    return made | _images(engine) | _mounts() | _temporary() if alone else made
 
 
 def _is_nobodys(said: Mapping[str, str], *, alone: bool) -> bool:
@@ -159,6 +159,12 @@ def _is_nobodys(said: Mapping[str, str], *, alone: bool) -> bool:
     if owner is None:
         return alone and labels.NAME in said
     return liveness(owner, current_owner()) == "dead"
+
+
+def _images(engine: Engine) -> set[str]:
+    # An image that has lost its name does not say whose it was.
+    named = {f"image {tag}" for image in engine.images() for tag in image.tags if tag.startswith(OURS)}
+    return named | {f"image {image.id}" for image in engine.images() if not image.tags}
 
 
 def _mounts() -> set[str]:

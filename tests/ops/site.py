@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ class Site:
     busybox: str
     prefix: str
     place: int
+    built: list[str] = field(default_factory=list)
+    """The ids of images, which lose their tags to each other."""
 
     def name(self, short: str) -> str:
         return f"{self.prefix}-{short}"
@@ -60,7 +62,9 @@ class Site:
 
     def image(self, tag: str, dockerfile: str) -> ImageFacts:
         request = BuildRequest(tag=f"{self.prefix}/images:{tag}")
-        return self.engine.build([context(f"FROM {self.busybox}\n{dockerfile}\n")], request)
+        found = self.engine.build([context(f"FROM {self.busybox}\n{dockerfile}\n")], request)
+        self.built.append(found.id)
+        return found
 
     def launch(
         self, directory: ContainerDir, image: ImageFacts, *, verify: Verify = lambda: (), **host: Any
@@ -81,8 +85,13 @@ class Site:
         for volume in self.engine.volumes():
             if self.prefix in volume.name:
                 self.engine.remove_volume(volume.name)
+        self._remove_images()
+        remove_tree(self.path)
+
+    def _remove_images(self) -> None:
         for image in self.engine.images():
             for tag in image.tags:
                 if tag.startswith(f"{self.prefix}/"):
                     self.engine.untag(tag)
-        remove_tree(self.path)
+        for built in reversed(self.built):
+            self.engine.remove_image(built, force=True)

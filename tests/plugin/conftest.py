@@ -56,6 +56,8 @@ def temporary_project(path: Path, engine: Engine) -> Iterator[Project]:
             for tag in image.tags:
                 if tag.startswith(f"{REPOSITORY}/{found.prefix}"):
                     engine.untag(tag)
+            if not image.tags and image.labels.get("kharness.name", "").startswith(found.prefix):
+                engine.remove_image(image.id, force=True)
         unmount_overlays(found.path)
         remove_tree(found.path)
 
