@@ -60,7 +60,8 @@ def choose(harness: Harness, name: str, to: str | None) -> ImageFacts:
             raise UsageError(f"{name}: there is no image {name}:{to}; {_told(harness, name)}")
         return tagged
     known = earlier(harness, name)
-    last = next(iter(harness.state.releases(name, 1)), None)
+    changes = (each for each in harness.state.releases(name, limit=1000) if each.kind in WAS_LIVE - {Kind.RELAUNCH})
+    last = next(changes, None)
     if to is None and last is not None and last.kind == Kind.ROLLBACK:
         # Once more would be forward again, to what one has just left.
         again = "the last release was a roll-back already; say with --to where to"

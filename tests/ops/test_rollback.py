@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kharness.errors import RefusedError, UsageError
+from kharness.ops.relaunch import relaunch
 from kharness.ops.release import Verify
 from kharness.ops.rollback import earlier, roll_back
 from kharness.plan.facts import ImageFacts, short_id
@@ -43,7 +44,13 @@ def test_a_second_way_back_must_say_where_to(running: Running) -> None:
     new = web.image("3")
     web.launch(new)
     assert back(web).image == old.id
-    with pytest.raises(UsageError, match=r"the last release was a roll-back already; say with --to where to; .*still"):
+    again = r"the last release was a roll-back already; say with --to where to; .*still"
+    with pytest.raises(UsageError, match=again):
+        back(web)
+    # As after each start of the host.
+    relaunch(web.world.harness(), web.world.directory("web"))
+    assert ledger(web)[-1][0] == "relaunch"
+    with pytest.raises(UsageError, match=again):
         back(web)
     assert back(web, new.id).image == new.id
 
