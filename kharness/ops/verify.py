@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 
 from kharness.ops.harness import Harness
+from kharness.ops.pytests import session_of
+from kharness.plan.session import ALONE, IN_PROD
 from kharness.settings.catalog import ContainerDir
 
 NO_TESTS = 5
@@ -19,8 +20,8 @@ def verify_in_place(harness: Harness, directory: ContainerDir) -> tuple[str, ...
 
     A directory without such tests gives none: that it became ready, and keeps running, is all that is known.
     """
-    command = [sys.executable, "-m", "pytest", str(directory.path), "--in-prod", "-q", "-p", "no:cacheprovider"]
-    command += ["--kharness-tests-alone", "-o", "addopts=", "--color=no", "--import-mode=importlib"]
+    plain = ("-q", "--kharness-tests-alone", "-o", "addopts=", "--import-mode=importlib")
+    command = session_of(directory, [IN_PROD], project=harness.project, more=(*ALONE, *plain))
     done = subprocess.run(  # noqa: S603 - our own interpreter, arguments never through a shell
         command,
         cwd=harness.project or directory.source_path.parent,
