@@ -107,7 +107,14 @@ def _gone(harness: Harness, remove: Callable[[], None]) -> bool:
 
 def _copies(harness: Harness) -> tuple[Path, ...]:
     directory = harness.state_dir / "copies"
-    return tuple(sorted(directory.iterdir())) if directory.is_dir() else ()
+    try:
+        return tuple(sorted(directory.iterdir()))
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        # They are for whoever may see them.
+        harness.report("", f"{directory}: cannot be read: {error.strerror}")
+        return ()
 
 
 def _rules(harness: Harness) -> tuple[str, ...]:

@@ -200,6 +200,16 @@ def test_copies_that_cannot_be_removed_stop_nothing_and_are_told(
     assert "cannot be removed" in world.told[-1]
 
 
+def test_copies_that_cannot_be_seen_are_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    harness = world.harness()
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert reap(harness) == ()
+    assert world.told[-1].endswith("/copies: cannot be read: Permission denied")
+
+
 def test_copies_without_any_object_left_go(world: World) -> None:
     (world.path / "state" / "copies" / "s9").mkdir(parents=True)
     assert reaped(world) == {"copies STATE/s9"}
