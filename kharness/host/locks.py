@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -24,8 +24,10 @@ _POLL = 0.02
 
 
 @contextmanager
-def lock(directory: Path, name: str, *, timeout: float) -> Iterator[None]:
+def lock(directory: Path, name: str, *, timeout: float, busy: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold the lock of that name, waiting up to `timeout` seconds for another process or thread.
+
+    `busy` is told who has it before that is waited for.
 
     Raises `LockedError`: `NAME is locked by pid N (command), since TIME`, or `HostError`: why it cannot be made. A lock
     is not re-entrant: a thread that takes it twice waits for itself.
@@ -37,7 +39,12 @@ def lock(directory: Path, name: str, *, timeout: float) -> Iterator[None]:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         held = FileLock(path, thread_local=False)
-        held.acquire(timeout=max(0.0, timeout), poll_interval=_POLL)
+        try:
+            held.acquire(timeout=0.0)
+        except Timeout:
+            if busy is not None:
+                busy(_read_holder(holder))
+            held.acquire(timeout=max(0.0, timeout), poll_interval=_POLL)
     except Timeout:
         raise LockedError(f"{name} is locked by {_read_holder(holder)}") from None
     except (OSError, RuntimeError, NotImplementedError) as error:

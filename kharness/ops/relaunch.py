@@ -10,6 +10,7 @@ from kharness.ops.data import plan_data, refusals_of_data
 from kharness.ops.harness import Harness
 from kharness.ops.journal import carry_out, keep, undo
 from kharness.ops.prepare import prepare_launch
+from kharness.ops.present import present
 from kharness.ops.readiness import wait_ready
 from kharness.ops.recover import settle
 from kharness.ops.release import LOCK_TIMEOUT, keyed, operation_of, remember_line, start, swap
@@ -33,33 +34,55 @@ def relaunch(harness: Harness, directory: ContainerDir, *, above: tuple[Source, 
     What is `above` the settings holds for this container alone, and is recorded. Raises `LaunchError`, `RefusedError`,
     `SettingsError`, `UsageError`.
     """
+    with lock(harness.locks, f"release-{directory.name}", timeout=LOCK_TIMEOUT):
+        # What is live is asked only now: until here another release may have been undone.
+        settle(harness, directory.name)
+        return _replaced(harness, directory, above)
+
+
+def launch_missing(harness: Harness, directory: ContainerDir) -> tuple[ContainerFacts, bool]:
+    """Launch what does not run; returns it, and whether it was launched now. Raises as `relaunch` does.
+
+    Somebody else may do the same at this moment: that is waited for, and what it has launched is left alone.
+    """
+    name = directory.name
+
+    def busy(holder: str) -> None:
+        harness.report(name, f"waiting for what is done with it by {holder}")
+
+    with lock(harness.locks, f"release-{name}", timeout=harness.host.ready_timeout, busy=busy):
+        settle(harness, name)
+        found = present(harness, name)
+        if found is not None and found.running:
+            return found, False
+        return _replaced(harness, directory, ()), True
+
+
+def _replaced(harness: Harness, directory: ContainerDir, above: tuple[Source, ...]) -> ContainerFacts:
     name = directory.name
     target = EngineTarget(harness)
-    with lock(harness.locks, f"release-{name}", timeout=LOCK_TIMEOUT):
-        # What is live is asked only now: until here another release may have been undone.
-        settle(harness, name)
-        subject, plan = _planned(harness, directory, above=above)
-        operation = operation_of(harness, Kind.RELAUNCH, name, subject.image.id, Evidence(session="", tests=0))
-        if said := plan.spec.labels.get(labels.LAID):
-            operation = replace(operation, note=f"with {said}")
-            harness.report(name, f"LAUNCHED WITH WHAT NO FILE SAYS, which is recorded: {said}")
-        prepare_launch(harness, subject)
-        swapped = swap(harness, target, plan, of=name)
-        operation = replace(operation, **swapped, data=plan_data(harness, subject))
+    subject, plan = _planned(harness, directory, above=above)
+    operation = operation_of(harness, Kind.RELAUNCH, name, subject.image.id, Evidence(session="", tests=0))
+    if said := plan.spec.labels.get(labels.LAID):
+        operation = replace(operation, note=f"with {said}")
+        harness.report(name, f"LAUNCHED WITH WHAT NO FILE SAYS, which is recorded: {said}")
+    prepare_launch(harness, subject)
+    swapped = swap(harness, target, plan, of=name)
+    operation = replace(operation, **swapped, data=plan_data(harness, subject))
 
-        def work() -> tuple[str, ...]:
-            new = start(harness, target, operation, subject, plan)
-            wait_ready(harness.engine, new, plan.ready, spec=plan.spec, timeout=harness.host.ready_timeout)
-            return ()
+    def work() -> tuple[str, ...]:
+        new = start(harness, target, operation, subject, plan)
+        wait_ready(harness.engine, new, plan.ready, spec=plan.spec, timeout=harness.host.ready_timeout)
+        return ()
 
-        if reasons := tuple(redact(reason, subject.hidden) for reason in carry_out(harness, operation, work)):
-            left = undo(harness, operation, note="\n".join(reasons))
-            sweep_secrets(harness, name)
-            raise LaunchError("\n".join((*reasons, *left)))
-        remember_line(harness, subject, plan)
-        for note in keep(harness, operation):
-            harness.report(name, note)
+    if reasons := tuple(redact(reason, subject.hidden) for reason in carry_out(harness, operation, work)):
+        left = undo(harness, operation, note="\n".join(reasons))
         sweep_secrets(harness, name)
+        raise LaunchError("\n".join((*reasons, *left)))
+    remember_line(harness, subject, plan)
+    for note in keep(harness, operation):
+        harness.report(name, note)
+    sweep_secrets(harness, name)
     found = target.current(plan.spec.name, of=name)
     if found is None:
         raise LaunchError(f"{plan.spec.name}: the new container vanished")
@@ -77,7 +100,7 @@ def live_image(harness: Harness, directory: ContainerDir) -> ImageFacts:
     """Return the image that is live; `UsageError` says what to do where none is."""
     found = harness.engine.image(harness.tags(directory.name).live)
     if found is None:
-        advice = f"'pytest {directory.path} --ready --promote' promotes an image"
+        advice = f"'kharness upgrade {directory.name}' builds, tests and launches it"
         raise UsageError(f"{directory.name}: nothing is live yet; {advice}")
     return found
 

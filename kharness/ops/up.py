@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from kharness.ops.harness import Harness
 from kharness.ops.present import must_run, present
 from kharness.ops.readiness import SETTLED, wait_ready
-from kharness.ops.relaunch import check_launch, relaunch
+from kharness.ops.relaunch import check_launch, launch_missing
 from kharness.ops.restart import plan_of
+from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.life import seconds_up
 from kharness.plan.readiness import ByRunning
@@ -38,10 +39,19 @@ def up(harness: Harness, directory: ContainerDir, *, dry_run: bool = False) -> U
     name = directory.name
     found = present(harness, name)
     live = harness.engine.image(harness.tags(name).live)
+    anew = False
     if found is not None and found.running:
-        return Up(name=name, state="running", image=found.image_id, live=live.id if live else None)
-    image = check_launch(harness, directory) if dry_run else relaunch(harness, directory).image_id
-    return Up(name=name, state="started", image=image, live=image)
+        image = found.image_id
+    elif dry_run:
+        image, anew = check_launch(harness, directory), True
+    else:
+        launched, anew = launch_missing(harness, directory)
+        image = launched.image_id
+        if anew and found is not None and (laid := found.labels.get(labels.LAID)):
+            harness.report(name, f"it ran with {laid}, which no file says, and now runs without")
+    if anew:
+        return Up(name=name, state="started", image=image, live=image)
+    return Up(name=name, state="running", image=image, live=live.id if live else None)
 
 
 def up_and_ready(harness: Harness, directory: ContainerDir, *, clock: Callable[[], float] = time.time) -> Up:

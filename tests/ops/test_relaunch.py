@@ -34,7 +34,7 @@ def test_what_is_live_replaces_what_runs(running: Running) -> None:
 
 
 def test_nothing_live_is_told_with_what_to_do(web: Production) -> None:
-    with pytest.raises(UsageError, match=r"nothing is live yet; 'pytest .*web --ready --promote' promotes an image"):
+    with pytest.raises(UsageError, match="nothing is live yet; 'kharness upgrade web' builds, tests and launches it"):
         by_hand(web)
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from kharness.errors import EngineError, LaunchError, UsageError
+from kharness.ops.present import present
+from kharness.ops.relaunch import relaunch
 from kharness.ops.up import up, up_and_ready
-from kharness.plan.facts import ExecResult, HealthFacts
+from kharness.ops.view import View
+from kharness.plan.facts import ContainerFacts, ExecResult, HealthFacts
+from kharness.settings.flags import from_flags
 from tests.ops.world import World
 
 CHECK = HealthFacts(test=("CMD", "healthy"))
@@ -36,6 +42,30 @@ def test_one_is_launched_unless_it_runs_and_a_dry_run_launches_nothing(world: Wo
     assert (again.state, again.image, again.live) == ("running", live, world.tagged("ktools/db:live"))
     with pytest.raises(UsageError, match="nothing is live yet"):
         up(harness, world.directory("tool"), dry_run=True)
+
+
+def test_two_at_once_launch_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = Barrier(2)
+
+    def looked(view: View, name: str) -> ContainerFacts | None:
+        found = present(view, name)
+        both.wait(5)
+        return found
+
+    monkeypatch.setattr("kharness.ops.up.present", looked)
+    db = world.directory("db")
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda harness: up(harness, db), [world.harness(ready_timeout=5.0)] * 2))
+    assert sorted(each.state for each in found) == ["running", "started"]
+    assert [each.kind for each in world.harness().state.releases("db")] == ["relaunch"]
+
+
+def test_what_no_file_says_is_gone_with_the_next_launch_which_says_so(world: World) -> None:
+    harness, db = world.harness(), world.directory("db")
+    found = relaunch(harness, db, above=(from_flags({"mem_limit": ("64m",)}),))
+    world.engine.stop(found.id)
+    assert up(harness, db).state == "started"
+    assert "db: it ran with --mem-limit, which no file says, and now runs without" in world.told
 
 
 def test_one_that_runs_is_ready_or_is_waited_for(world: World) -> None:
