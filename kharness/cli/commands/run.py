@@ -13,7 +13,7 @@ from kharness.cli.develop import develop
 from kharness.cli.foreground import stay
 from kharness.cli.laying import SettingsCommand, complete_keys, sources_of
 from kharness.cli.names import complete_names
-from kharness.cli.opening import open_here, open_to_act, select, settings_here
+from kharness.cli.opening import open_here, open_to_act, select, settings_here, tell
 from kharness.cli.shells import open_shell
 from kharness.errors import UsageError
 from kharness.ops.harness import Harness
@@ -136,6 +136,8 @@ def _plan(harness: Harness, directory: ContainerDir, mode: str, above: tuple[Sou
     if image is None:
         raise UsageError(f"{directory.name}: there is no {ref} yet; 'kharness build {directory.name}' makes an image")
     if mode == PRODUCTION:
+        if ref not in image.tags:
+            tell(directory.name, "nothing is live yet: this is how :latest would be launched")
         subject, plan = plan_by_hand(harness, directory, settings, image, said=", ".join(laid_over(above)))
         return _Planned(plan, frozenset(subject.env))
     subject = instance_subject(directory, settings, image)
