@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import select
 import socket
+import struct
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -41,15 +42,14 @@ class SocketClient:
         connection = self._taken()
         try:
             channel = connection.opened()
+            channel.settimeout(timeout)
             try:
                 connection.request(method, target, body, headers)
             except BrokenPipeError:
                 # It may refuse a body before it has read all of it.
                 with suppress(OSError):
-                    channel.settimeout(timeout)
                     return SocketReply(connection.getresponse(), connection, channel, self._give)
                 raise
-            channel.settimeout(timeout)
             return SocketReply(connection.getresponse(), connection, channel, self._give)
         except BaseException:
             connection.close()
@@ -149,9 +149,11 @@ class _Connection(HTTPConnection):
         """Connect; the first request does."""
         sock = socket.socket(socket.AF_UNIX)
         try:
-            sock.settimeout(CONNECT_TIMEOUT)
+            # One that does not block is refused at once where the other side's queue is full, connect(2).
+            _limit_sending(sock, round(CONNECT_TIMEOUT))
             sock.connect(self._path)
-        except TimeoutError:
+            _limit_sending(sock, 0)
+        except BlockingIOError:
             sock.close()
             raise ConnectionError("it takes no connection") from None
         except BaseException:
@@ -160,10 +162,9 @@ class _Connection(HTTPConnection):
         self.sock = sock
 
     def opened(self) -> socket.socket:
-        """Return its socket, connected, with the time limit for a request."""
+        """Return its socket, connected."""
         if self.sock is None:
             self.connect()
-        self.sock.settimeout(CONNECT_TIMEOUT)
         return self.sock
 
     @property
@@ -172,3 +173,8 @@ class _Connection(HTTPConnection):
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
         return not poll.poll(0)
+
+
+def _limit_sending(sock: socket.socket, seconds: int) -> None:
+    # SO_SNDTIMEO holds for connecting as well, unix(7); it is a struct timeval.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", seconds, 0))

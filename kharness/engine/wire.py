@@ -166,15 +166,20 @@ class _Source:
     """A request body that remembers what its own iterable raised, so that it is not taken for the connection's."""
 
     def __init__(self, data: Iterable[bytes]) -> None:
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
         self._data = data
 
     def chunks(self) -> Iterator[bytes]:
         try:
             yield from self._data
-        except BaseException as error:
+        except Exception as error:
             self.error = error
-            raise
+            # As itself it might be taken for the connection's.
+            raise _SourceError from error
+
+
+class _SourceError(Exception):
+    """The body ended with an error of its own."""
 
 
 _BROKEN = (OSError, HTTPException)
@@ -183,7 +188,7 @@ _BROKEN = (OSError, HTTPException)
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return "the connection broke off" if isinstance(error, HTTPException) else str(error)
+    return "the connection broke off" if isinstance(error, HTTPException) else str(error) or type(error).__name__
 
 
 def _json(content: bytes) -> Any:

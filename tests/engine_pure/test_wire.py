@@ -133,15 +133,16 @@ def test_a_body_is_sent_in_pieces_and_may_be_refused_before_its_end(talking: Ope
     assert caught.value.status == 400
 
 
-def test_what_the_body_raises_is_raised(talking: Open) -> None:
+@pytest.mark.parametrize("own", [ZeroDivisionError, BrokenPipeError, TimeoutError])
+def test_what_the_body_raises_is_raised(talking: Open, own: type[Exception]) -> None:
     def broken() -> Iterator[bytes]:
         yield b"x"
-        raise ZeroDivisionError
+        raise own
 
     # Whoever hangs up at once may be the first to break it off.
     wire, _ = talking([[0.5]], [[HELLO]])
-    with pytest.raises(ZeroDivisionError):
-        wire.tell("PUT", "/x", data=broken())
+    with pytest.raises(own):
+        wire.tell("PUT", "/x", data=broken(), timeout=None)
     assert wire.ask("GET", "/x") == [1, 2]
 
 
@@ -187,3 +188,26 @@ def test_who_lets_go_of_a_client_leaves_no_connection_open(tmp_path: Path) -> No
         assert Wire(SocketClient(str(tmp_path / "s"), size=1), version="1", endpoint="x").ask("GET", "/x") == [1, 2]
         thread.join(5)
         assert not thread.is_alive()
+
+
+def test_a_body_may_take_longer_than_a_connection(talking: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kharness.engine.unixsocket.CONNECT_TIMEOUT", 0.1)
+    wire, _ = talking([[0.5, HELLO]])
+    # It is not read to its end; that it waits for somebody to read is what counts.
+    wire.tell("PUT", "/large", data=(bytes(1 << 16) for _ in range(100)), timeout=None)
+
+
+def test_a_connection_waits_for_its_turn(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as first:
+        server.bind(path)
+        server.listen(0)
+        first.connect(path)
+        engine = Engine()
+        # The first one says nothing, and is let go of.
+        delayed = threading.Timer(0.3, engine.serve, args=(server, [[], [[HELLO]]]))
+        delayed.start()
+        client = SocketClient(path, size=1)
+        assert Wire(client, version="1.41", endpoint="there").ask("GET", "/x") == [1, 2]
+        delayed.join()
+        client.close()
