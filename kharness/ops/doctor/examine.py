@@ -18,12 +18,12 @@ from kharness.ops.doctor.versions import engine_version, version_findings
 from kharness.ops.finding import Finding
 from kharness.ops.harness import Harness, open_harness
 from kharness.ops.idmap import mapping_findings
+from kharness.ops.present import present
 from kharness.ops.scratch import why_not_overlaid
 from kharness.ops.volumeroot import ACCEPT, root_changed
 from kharness.plan.facts import short_id
 from kharness.settings.catalog import find_containers
 from kharness.settings.host import HostSettings, load_host_settings
-from kharness.settings.model import Settings
 
 BASE = "kcore-baseline"
 START = "kharness engine start"
@@ -167,13 +167,13 @@ def _fleet(harness: Harness) -> Iterator[Finding]:
         if isinstance(settings, Finding):
             yield settings
         else:
-            yield Finding(directory.name, _released(harness, directory.name, settings))
+            yield Finding(directory.name, _released(harness, directory.name))
     yield from shadowed_findings(harness.catalog)
 
 
-def _released(harness: Harness, name: str, settings: Settings) -> str:
+def _released(harness: Harness, name: str) -> str:
     live = harness.engine.image(harness.tags(name).live)
-    runs = harness.engine.container(settings.container_name or name)
+    runs = present(harness, name)
     said = f"live is {short_id(live.id)}" if live else "nothing is live yet"
     if runs is None:
         return f"{said}, no production container"
