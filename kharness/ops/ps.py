@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, ImageFacts
 from kharness.plan.listed import Listed, ListedImage
 from kharness.plan.tags import LATEST, LIVE, PREV
+from kharness.plan.waves import wave_of
 from kharness.settings.catalog import ContainerDir
 
 if TYPE_CHECKING:
@@ -63,13 +65,12 @@ def images(view: View, directories: Iterable[ContainerDir]) -> tuple[ListedImage
 
 def _listed(view: View, name: str, facts: ContainerFacts | None, fleet: Mapping[str, Settings]) -> Listed:
     live = view.engine.image(view.tags(name).live)
-    autostart = fleet[name].autostart if name in fleet else None
     return Listed(
         name=name,
         facts=facts,
         live=live.id if live else None,
         known=view.catalog.get(name) is not None,
-        wave=autostart.wave if autostart else None,
+        wave=wave_of(fleet[name], host=socket.gethostname()) if name in fleet else None,
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from kharness.settings.model import Settings
+if TYPE_CHECKING:
+    from kharness.settings.model import Settings
 
 
 def wave_of(settings: Settings, *, host: str) -> int | None:
