@@ -80,9 +80,9 @@ def run_group(
     before the summary; without `summary` there is one only where something is not well.
     """
     harness = open_to_act() if acts and not manner.dry_run else open_here()
-    settings, broken = harness.fleet()
+    settings, unread = harness.fleet()
     group = choose(Fleet(harness=harness, settings=settings))
-    broken = broken if group.needs_settings else ()
+    broken = tuple(unread.values()) if group.needs_settings else ()
     done = Conducted(outcomes=tuple(_would(group))) if manner.dry_run else _conduct(group, harness, manner.parallel)
     outcomes = tuple(sorted(done.outcomes, key=_place(group)))
     ok = not broken and all(outcome.result is Result.DONE for outcome in outcomes)

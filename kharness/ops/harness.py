@@ -81,16 +81,16 @@ class Harness:
         """
         return load_settings(directory.path, below=self.host.defaults, above=above)
 
-    def fleet(self) -> tuple[Mapping[str, Settings], tuple[SettingsError, ...]]:
-        """Read all settings; broken files are returned beside the good ones."""
+    def fleet(self) -> tuple[Mapping[str, Settings], Mapping[str, SettingsError]]:
+        """Read all settings, by the directories' names; what is wrong with others is returned beside them."""
         good: dict[str, Settings] = {}
-        broken: list[SettingsError] = []
+        broken: dict[str, SettingsError] = {}
         for directory in self.catalog.directories:
             try:
                 good[directory.name] = self.settings(directory)
             except SettingsError as error:
-                broken.append(error)
-        return good, tuple(broken)
+                broken[directory.name] = error
+        return good, broken
 
 
 def open_harness(

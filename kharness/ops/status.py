@@ -33,7 +33,7 @@ class Statuses:
     """All lines, sorted by name; `notes` say what could not be read. `usages`, by id, are for the next time."""
 
     lines: tuple[Status, ...]
-    broken: tuple[SettingsError, ...] = ()
+    broken: Mapping[str, SettingsError] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     usages: Usages = field(default_factory=dict)
 
@@ -51,12 +51,11 @@ def statuses(harness: Harness, names: Iterable[str] = (), *, before: Usages | No
     earlier = _usages(harness, running) if before is None else before
     images = {image.id: image for image in harness.engine.images()}
     tagged = {tag: image for image in images.values() for tag in image.tags}
-    notes: list[str] = []
+    notes = [each.laid for each in listed if each.laid]
     verdicts, scans = _remembered(harness, notes)
     if before is None and running:
         time.sleep(max(0.0, APART - (time.monotonic() - began)))
     usages = _usages(harness, running)
-    reasons = {error.problems[0].file.parent.name: str(error) for error in broken}
 
     def line(each: Listed) -> Status:
         tags = harness.tags(each.name)
@@ -65,7 +64,7 @@ def statuses(harness: Harness, names: Iterable[str] = (), *, before: Usages | No
         usage = usages.get(facts.id) if facts else None
         return Status(
             listed=each,
-            broken=reasons.get(each.name, ""),
+            broken=str(broken.get(each.name, "")),
             image_at=_made(images.get(facts.image_id) if facts else live),
             newer=is_newer(tagged.get(tags.latest), live),
             tested=_tested(verdicts.get(each.name)),
@@ -74,7 +73,7 @@ def statuses(harness: Harness, names: Iterable[str] = (), *, before: Usages | No
             cpu=busy(earlier.get(facts.id), usage) if facts else None,
         )
 
-    shown = tuple(error for error in broken if not wanted or error.problems[0].file.parent.name in wanted)
+    shown = {name: error for name, error in broken.items() if not wanted or name in wanted}
     return Statuses(lines=tuple(map(line, listed)), broken=shown, notes=tuple(notes), usages=usages)
 
 

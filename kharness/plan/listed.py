@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts
 
 
@@ -20,6 +21,12 @@ class Listed:
     live: str | None
     known: bool = True
     wave: int | None = None
+
+    @property
+    def laid(self) -> str:
+        """What is to be said of settings that its last launch had and no file has; empty where there are none."""
+        said = self.facts.labels.get(labels.LAID) if self.facts else None
+        return f"{self.name}: was launched with {said}, which no file says" if said else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,7 +113,10 @@ def _drift(status: Status, now: float) -> str:
 
 def _test(status: Status, now: float) -> str:
     tested = status.tested
-    return "-" if tested is None else f"{'passed' if tested.passed else 'FAILED'} {brief_text(now - tested.at)}"
+    if tested is None:
+        return "-"
+    said = f"{'passed' if tested.passed else 'FAILED'} {brief_text(now - tested.at)}"
+    return said if tested.image == status.listed.live else f"{said}, not live"
 
 
 def _tone(status: Status) -> str:

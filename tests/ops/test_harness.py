@@ -35,7 +35,7 @@ def test_broken_settings_of_a_fleet_stand_beside_the_good_ones(world: World) -> 
     world.add("bad", "nonsense: 1")
     good, broken = world.harness().fleet()
     assert set(good) == {"good"}
-    assert "bad/settings.yaml: nonsense" in str(broken[0])
+    assert "bad/settings.yaml: nonsense" in str(broken["bad"])
 
 
 def test_details_of_a_long_step_are_told_apart_by_a_space(world: World) -> None:

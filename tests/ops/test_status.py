@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +10,14 @@ import pytest
 from kharness.errors import EngineUnavailableError
 from kharness.host.state import Verdict
 from kharness.ops.lastscan import last_scans, remember
+from kharness.ops.relaunch import relaunch
 from kharness.ops.status import scan_now, statuses
 from kharness.plan.drift import Drifted, Scanned
 from kharness.plan.drift import Verdict as DriftVerdict
 from kharness.plan.facts import ImageFacts
 from kharness.plan.status import LastTest
+from kharness.settings.flags import from_flags
+from kharness.settings.laid import Source
 from tests.ops.releases import Production
 
 Running = tuple[Production, ImageFacts]
@@ -37,12 +41,27 @@ def test_each_directory_has_a_line_with_what_is_known(running: Running) -> None:
     apart, broken, line = found.lines
     assert [each.listed.name for each in found.lines] == ["apart", "broken", "web"]
     assert (apart.listed.wave, apart.usage, apart.tested) == (2, None, None)
-    assert broken.broken == str(found.broken[0])
+    assert broken.broken == str(found.broken["broken"])
     assert line.tested == LastTest(passed=False, mode="prod-ready", image="sha256:a", at=9)
     assert (line.newer, line.listed.live, line.broken) == (True, live.id, "")
     assert line.usage is not None
     assert (line.usage.memory, line.cpu) == (5, 0.0)
     assert line.image_at is not None
+
+
+def test_settings_that_only_this_host_s_defaults_break_are_told_of_their_container(running: Running) -> None:
+    web, _ = running
+    limits = Source(said={"mem_limit": "1g", "memswap_limit": "1g"}, file=Path("/etc/config.toml"))
+    web.world.add("big", "image: x\nmem_limit: 2g\n")
+    found = statuses(web.world.harness(defaults=(limits,)), ["big"])
+    assert "memswap_limit" in found.lines[0].broken
+    assert list(found.broken) == ["big"]
+
+
+def test_what_no_file_says_is_told(running: Running) -> None:
+    web, _ = running
+    relaunch(web.world.harness(), web.world.directory("web"), above=(from_flags({"mem_limit": ("64m",)}),))
+    assert statuses(web.world.harness()).notes == ("web: was launched with --mem-limit, which no file says",)
 
 
 def test_processors_are_counted_since_the_time_before(running: Running) -> None:
@@ -61,7 +80,7 @@ def test_only_what_is_asked_for_is_shown_and_told_of(running: Running) -> None:
     web, _ = running
     web.world.add("broken", "[")
     found = statuses(web.world.harness(), ["web"])
-    assert ([line.listed.name for line in found.lines], found.broken) == (["web"], ())
+    assert ([line.listed.name for line in found.lines], found.broken) == (["web"], {})
 
 
 def test_a_scan_is_known_of_the_container_that_it_was_of(running: Running) -> None:

@@ -55,6 +55,10 @@ UNSEEN = LastScan(container="c1", at=NOW, left=0, problem="x")
     [
         (replace(WEB, scan=None, tested=None), "filewatchdock runs - -"),
         (replace(WEB, scan=LastScan(container="c1", at=NOW, left=3)), "filewatchdock runs 3 left 0s passed 2h"),
+        (
+            replace(WEB, tested=LastTest(passed=True, mode="standalone", image="sha256:2", at=NOW)),
+            "filewatchdock runs clean 5m passed 0s, not live",
+        ),
         (replace(WEB, scan=UNSEEN), "filewatchdock runs unseen 0s passed 2h"),
         (replace(WEB, broken="web: x"), "filewatchdock runs, settings broken clean 5m passed 2h"),
         (Status(listed=Listed(name="db", facts=None, live=None), broken="x"), "db settings broken -"),

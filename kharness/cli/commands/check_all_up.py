@@ -31,11 +31,11 @@ def command(*, as_json: bool) -> None:
     wrong = [(found.name, reason) for found in checked for reason in found.reasons]
     if as_json:
         value = {"ok": not wrong and not broken, "containers": [asdict(found) for found in checked]}
-        click.echo(json.dumps({**value, "settings": [str(error) for error in broken]}, indent=2))
+        click.echo(json.dumps({**value, "settings": [str(error) for error in broken.values()]}, indent=2))
         sys.exit(1 if wrong or broken else 0)
     for name, reason in wrong:
         click.secho(f"{name}: {reason}", fg="red")
-    for error in broken:
+    for error in broken.values():
         click.secho(str(error), fg="red")
     if not wrong and not broken:
         click.secho("all ok", fg="green")

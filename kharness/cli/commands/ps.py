@@ -13,7 +13,6 @@ from kharness.cli.opening import look_here, open_here
 from kharness.cli.table import print_table
 from kharness.ops.ps import production
 from kharness.ops.view import View
-from kharness.plan import labels
 from kharness.plan.listed import Listed
 from kharness.report.ps import ALL_COLUMNS, COLUMNS, listed_row, listed_value, wave_text
 
@@ -36,7 +35,7 @@ def command(*, everything: bool, as_json: bool) -> None:
       kharness ps
       kharness ps --all --json
     """
-    view, fleet, broken = _with_settings() if everything or as_json else (look_here(), {}, ())
+    view, fleet, broken = _with_settings() if everything or as_json else (look_here(), {}, {})
     found = production(view, fleet, everything=everything)
     now = time.time()
     if as_json:
@@ -48,19 +47,19 @@ def command(*, everything: bool, as_json: bool) -> None:
     if not found and not as_json:
         click.echo("nothing of production is here", err=True)
     _notes(view, found)
-    for error in broken:
+    for error in broken.values():
         click.echo(str(error), err=True)
 
 
-def _with_settings() -> tuple[View, Mapping[str, Settings], tuple[SettingsError, ...]]:
+def _with_settings() -> tuple[View, Mapping[str, Settings], Mapping[str, SettingsError]]:
     harness = open_here()
     return harness, *harness.fleet()
 
 
 def _notes(view: View, found: tuple[Listed, ...]) -> None:
     for each in found:
-        if each.facts is not None and (said := each.facts.labels.get(labels.LAID)):
-            click.echo(f"{each.name}: was launched with {said}, which no file says", err=True)
+        if each.laid:
+            click.echo(each.laid, err=True)
         if not each.known:
             click.echo(f"{each.name}: no source path has its container directory", err=True)
     for shadowed in view.catalog.shadowed:

@@ -61,7 +61,7 @@ def command(names: tuple[str, ...], *, watch: bool, every: float, scan: bool, as
             click.echo(line)
         if not found.lines:
             click.echo("there is no container directory, and nothing of production", err=True)
-    for note in (*map(str, found.broken), *found.notes):
+    for note in (*map(str, found.broken.values()), *found.notes):
         click.echo(note, err=True)
 
 
@@ -86,7 +86,9 @@ def _page(found: Statuses, problem: str, *, every: float, width: int, height: in
     title = f"{time.strftime('%H:%M:%S', time.localtime(now))}, every {every:g} s, ctrl-c ends"
     head = [Line(f"{title}: {problem}" if problem else title, "bad" if problem else "detail")]
     table = [*status_lines(found.lines, now=now, width=width)]
-    notes = [Line(line, "bad") for note in (*map(str, found.broken), *found.notes) for line in note.splitlines()]
+    notes = [
+        Line(line, "bad") for note in (*map(str, found.broken.values()), *found.notes) for line in note.splitlines()
+    ]
     room = height - len(head) - min(len(notes), height // 4)
     if len(table) > room:
         table = [*table[: room - 1], Line(f"and {len(table) - room + 1} more")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import click
 
@@ -38,7 +39,7 @@ def command(name: str | None, *, as_json: bool, accept_root: bool, dry_run: bool
         _accept(harness, name, dry_run=dry_run)
         return
     check_volume_root(harness)
-    broken: tuple[SettingsError, ...] = ()
+    broken: Mapping[str, SettingsError] = {}
     if name:
         found = [volumes_of(harness, select(harness, name))]
     else:
@@ -48,7 +49,7 @@ def command(name: str | None, *, as_json: bool, accept_root: bool, dry_run: bool
         click.echo(json.dumps([volumes_value(each) for each in found], indent=2))
     for each in () if as_json else found:
         _show(each)
-    for error in broken:
+    for error in broken.values():
         click.echo(str(error), err=True)
 
 
