@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from kharness.engine.api import NetworkRequest
+from kharness.engine.connect import unavailable
+from kharness.engine.contexts import Endpoint
 from kharness.errors import EngineUnavailableError
 from kharness.ops.doctor import clocks, disks, networks, versions
 from kharness.ops.doctor.clocks import clock_findings
@@ -22,6 +24,7 @@ from kharness.ops.finding import Finding
 from kharness.plan.facts import EngineFacts
 from kharness.plan.room import Room
 from kharness.plan.routes import Route
+from kharness.plan.runspec import RunSpec
 from tests.ops.world import World
 
 FAR = "tcp://127.0.0.1:1"
@@ -45,6 +48,34 @@ def test_all_is_well_and_each_part_is_told(world: World) -> None:
         *("volume root", "state", "disk", "clock", "source path", "web"),
     ]
     assert bad(each for each in found if each.what not in {"isolation", "disk", "engine"}) == {}
+
+
+def test_a_container_of_somebody_else_s_is_not_production(world: World) -> None:
+    world.add("web", "{autostart: 1}\n")
+    world.engine.put_image("ktools/web:live")
+    world.engine.start(world.engine.create(RunSpec(name="web", image="ktools/web:live")))
+    (found,) = (each for each in examine(world.harness()) if each.what == "web")
+    assert found.said.endswith(", no production container")
+    assert (found.good, found.mend) == (True, "kharness up web")
+
+
+def test_a_state_that_cannot_be_read_is_told_once(world: World) -> None:
+    harness = world.harness()
+    harness.state_dir.mkdir(parents=True, exist_ok=True)
+    (harness.state_dir / "state.db").write_bytes(b"no database, and long enough to be none" * 100)
+    wrong = [each.what for each in examine(harness) if not each.good and "state.db" in each.said]
+    assert wrong == ["state"]
+
+
+def test_an_engine_that_this_user_may_not_ask_is_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = unavailable([(Endpoint(url="unix:///x", origin="default"), "Permission denied")], uid=1000)
+
+    def may_not(**_: Any) -> None:
+        raise EngineUnavailableError(refused)
+
+    monkeypatch.setattr("kharness.ops.doctor.examine.connect", may_not)
+    mend = bad(examine_here(project=None, environ={}))["engine"][1]
+    assert mend == "usermod -aG docker USER, then log in again; or use root"
 
 
 def test_one_broken_directory_is_named_and_the_others_are_told(world: World) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from kharness.engine.connect import connect
-from kharness.errors import EngineUnavailableError, KharnessError, SettingsError
+from kharness.errors import EngineUnavailableError, KharnessError, SettingsError, StateError
 from kharness.host.survey import why_no_reflink
 from kharness.ops.doctor.clocks import clock_findings
 from kharness.ops.doctor.directories import read_settings, shadowed_findings, source_findings, writable_finding
@@ -21,12 +22,15 @@ from kharness.ops.idmap import mapping_findings
 from kharness.ops.present import present
 from kharness.ops.scratch import why_not_overlaid
 from kharness.ops.volumeroot import ACCEPT, root_changed
-from kharness.plan.facts import short_id
+from kharness.plan.facts import ContainerFacts, short_id
+from kharness.plan.waves import wave_of
 from kharness.settings.catalog import find_containers
 from kharness.settings.host import HostSettings, load_host_settings
 
 BASE = "kcore-baseline"
 START = "kharness engine start"
+MAY_NOT = "add this user to the group"
+"""What is said where an engine is there, and not for this user."""
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -50,11 +54,11 @@ def examine(harness: Harness) -> tuple[Finding, ...]:
     return (
         *version_findings(),
         *_engine(harness),
-        *_told(harness, "network", network_findings(harness)),
-        *_told(harness, "volume root", _host(harness)),
+        *_told("network", network_findings(harness)),
+        *_told("volume root", _host(harness)),
         *clock_findings(harness.engine.facts()),
         *source_findings(harness.host),
-        *_told(harness, "state", _journal(harness)),
+        *_told("state", _journal(harness)),
         *_base(harness),
         *_fleet(harness),
     )
@@ -67,7 +71,7 @@ def examine_alone(host: HostSettings, error: KharnessError, *, environ: Mapping[
     read = (read_settings(directory, host) for directory in catalog.directories)
     return (
         *version_findings(),
-        Finding("engine", str(error).partition("\n    `")[0], good=False, mend=_start(host, environ)),
+        Finding("engine", str(error).partition("\n    `")[0], good=False, mend=_start(host, environ, error)),
         writable_finding("volume root", dv, key="dv"),
         writable_finding("state", host.state_dir, key="state_dir"),
         *disk_findings({VOLUMES: dv, STATE: host.state_dir}),
@@ -78,7 +82,9 @@ def examine_alone(host: HostSettings, error: KharnessError, *, environ: Mapping[
     )
 
 
-def _start(host: HostSettings, environ: Mapping[str, str]) -> str:
+def _start(host: HostSettings, environ: Mapping[str, str], error: KharnessError) -> str:
+    if MAY_NOT in str(error):
+        return "usermod -aG docker USER, then log in again; or use root"
     named = ((host.engine, "'engine' in the host's configuration"), (environ.get("DOCKER_HOST"), "DOCKER_HOST"))
     for said, how in named:
         if said and not said.startswith(("unix://", "/")):
@@ -90,13 +96,13 @@ def _start(host: HostSettings, environ: Mapping[str, str]) -> str:
     return f"{START} --install"
 
 
-def _told(harness: Harness, what: str, found: Iterator[Finding]) -> Iterator[Finding]:
+def _told(what: str, found: Iterator[Finding]) -> Iterator[Finding]:
     # One part that cannot be looked at hides no other.
     try:
         yield from found
     except KharnessError as error:
         gone = isinstance(error, EngineUnavailableError)
-        yield Finding(what, str(error), good=False, mend=START if gone else f"ls -l {harness.state_dir}")
+        yield Finding(what, str(error), good=False, mend=START if gone else "run as root, or set 'state_dir'")
 
 
 def _engine(harness: Harness) -> Iterator[Finding]:
@@ -117,7 +123,7 @@ def _engine(harness: Harness) -> Iterator[Finding]:
 
 def _host(harness: Harness) -> Iterator[Finding]:
     dv = Path(harness.host.dv)
-    if changed := root_changed(harness):
+    if changed := _root_changed(harness):
         yield Finding("volume root", changed, good=False, mend=f"mount the disk, or '{ACCEPT}'")
     else:
         yield writable_finding("volume root", dv, key="dv")
@@ -126,6 +132,14 @@ def _host(harness: Harness) -> Iterator[Finding]:
     engine = {ENGINE: Path(facts.root_dir)} if facts.local and facts.root_dir else {}
     yield from disk_findings({**engine, VOLUMES: dv, STATE: harness.state_dir})
     yield from _copies(harness)
+
+
+def _root_changed(harness: Harness) -> str:
+    try:
+        return root_changed(harness)
+    except StateError:
+        # That the state cannot be read is told of the state.
+        return ""
 
 
 def _copies(harness: Harness) -> Iterator[Finding]:
@@ -167,13 +181,15 @@ def _fleet(harness: Harness) -> Iterator[Finding]:
         if isinstance(settings, Finding):
             yield settings
         else:
-            yield Finding(directory.name, _released(harness, directory.name))
+            runs = present(harness, directory.name)
+            due = wave_of(settings, host=socket.gethostname()) is not None
+            mend = f"kharness up {directory.name}" if due and not (runs and runs.running) else ""
+            yield Finding(directory.name, _released(harness, directory.name, runs), mend=mend)
     yield from shadowed_findings(harness.catalog)
 
 
-def _released(harness: Harness, name: str) -> str:
+def _released(harness: Harness, name: str, runs: ContainerFacts | None) -> str:
     live = harness.engine.image(harness.tags(name).live)
-    runs = present(harness, name)
     said = f"live is {short_id(live.id)}" if live else "nothing is live yet"
     if runs is None:
         return f"{said}, no production container"
