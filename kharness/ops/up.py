@@ -71,5 +71,6 @@ def _await(harness: Harness, directory: ContainerDir, found: ContainerFacts, *, 
     plan = plan_of(harness, directory, found)
     if isinstance(plan.ready, ByRunning) and (seconds_up(found, now=now) or 0.0) >= SETTLED:
         return
-    harness.report(directory.name, "runs, and is not known to be healthy: waiting")
+    if not isinstance(plan.ready, ByRunning):
+        harness.report(directory.name, "runs already; waiting until it is ready")
     wait_ready(harness.engine, found.id, plan.ready, spec=plan.spec, timeout=harness.host.ready_timeout)
