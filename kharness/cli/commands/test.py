@@ -9,9 +9,9 @@ from kharness.cli.session import if_changed_option, prod_ready_option, run_sessi
 from kharness.plan.session import session_flags
 
 
-@click.command()
+@click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("name", shell_complete=complete_names)
-@click.argument("more", nargs=-1, type=click.UNPROCESSED, metavar="[-- PYTEST ARGS]")
+@click.argument("more", nargs=-1, type=click.UNPROCESSED, metavar="[PYTEST ARGS]")
 @prod_ready_option
 @click.option("--in-prod", is_flag=True, help="What runs in production now; launch nothing.")
 @if_changed_option
@@ -21,13 +21,13 @@ def command(
 ) -> None:
     """Build NAME, launch a test instance and test it.
 
-    This is 'pytest containers/NAME --ready', from whatever directory; the exit status is pytest's. What stands behind
-    -- goes to pytest as it is.
+    This is 'pytest containers/NAME --ready', from whatever directory; the exit status is pytest's. What is not said
+    here goes to pytest as it is; -- stands before what would be taken for an option of this command.
 
     \b
     Examples:
       kharness test filewatchdock
-      kharness test filewatchdock --prod-ready -- -x --keep-failed
+      kharness test filewatchdock --prod-ready -x --keep-failed
     """
     flags = session_flags(prod_ready=prod_ready, in_prod=in_prod, if_changed=if_changed)
     run_session(name, flags, more, dry_run=dry_run)

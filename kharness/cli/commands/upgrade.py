@@ -9,9 +9,9 @@ from kharness.cli.session import if_changed_option, prod_ready_option, run_sessi
 from kharness.plan.session import session_flags
 
 
-@click.command()
+@click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("name", shell_complete=complete_names)
-@click.argument("more", nargs=-1, type=click.UNPROCESSED, metavar="[-- PYTEST ARGS]")
+@click.argument("more", nargs=-1, type=click.UNPROCESSED, metavar="[PYTEST ARGS]")
 @prod_ready_option
 @if_changed_option
 @click.option("--dry-run", is_flag=True, help="Only print the command line.")
