@@ -18,7 +18,7 @@ from kharness.errors import KharnessError, SettingsError
 from kharness.ops.fleet import Conducted, Group, conduct
 from kharness.ops.groups.fleet import Fleet
 from kharness.ops.harness import Harness
-from kharness.plan.fleet import stages
+from kharness.plan.fleet import End, held_by, stages
 from kharness.plan.outcome import Outcome, Result
 from kharness.report.fleet import COLUMNS, detail_lines, outcome_row, outcome_value
 
@@ -114,12 +114,15 @@ def _conduct(group: Group, harness: Harness, parallel: int | None) -> Conducted:
 
 def _would(group: Group) -> Iterator[Outcome]:
     for name, reason in group.course.impossible.items():
-        yield Outcome(name=name, result=Result.FAILED, text=reason)
+        yield Outcome(name=name, result=Result.FAILED, text=reason, wave=group.course.waves[name])
+    ends: dict[str, End] = {}
     for step in group.course.steps:
         try:
-            text, result = group.would(step.name), Result.DONE
+            held = held_by(group.course, step, ends, hold=group.hold)
+            text, result = (held, Result.HELD) if held else (group.would(step.name), Result.DONE)
         except KharnessError as error:
             text, result = str(error), Result.FAILED
+        ends[step.name] = {Result.DONE: End.DONE, Result.HELD: End.HELD}.get(result, End.FAILED)
         yield Outcome(name=step.name, result=result, text=text, wave=step.wave)
 
 

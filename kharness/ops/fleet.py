@@ -127,7 +127,7 @@ class _Run:
         self._values: dict[str, Mapping[str, Any]] = {}
         self._steps = {step.name: step for step in group.course.steps}
         for name, reason in group.course.impossible.items():
-            self._note(Outcome(name=name, result=Result.FAILED, text=reason))
+            self._note(Outcome(name=name, result=Result.FAILED, text=reason, wave=group.course.waves[name]))
 
     def begin(self, crew: Crew, *, parallel: int) -> bool:
         """Begin what can be begun; returns whether something was held back or failed, so that more may be seen."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from graphlib import CycleError, TopologicalSorter
@@ -39,29 +39,40 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """Steps in the order in which they begin, and why others cannot have a place in it."""
+    """Steps in the order in which they begin, and what failed before anything began.
+
+    `impossible` says why some cannot have a place among the steps, `waves` in which they start with the host. What is
+    `broken` has settings that cannot be read: nobody knows its wave.
+    """
 
     steps: tuple[Step, ...]
     impossible: Mapping[str, str] = field(default_factory=dict)
+    waves: Mapping[str, int | None] = field(default_factory=dict)
+    broken: frozenset[str] = frozenset()
 
 
 def plan_course(
-    waves: Mapping[str, int | None], needs: Mapping[str, Iterable[str]], *, backwards: bool = False
+    waves: Mapping[str, int | None],
+    needs: Mapping[str, Iterable[str]],
+    *,
+    broken: Collection[str] = (),
+    backwards: bool = False,
 ) -> Course:
     """Order containers by their waves, and after what they need; `backwards` stops what needs others before these.
 
-    Only needs that are themselves among the names of `waves` count. They count more than waves do: what needs something
-    of a later wave begins with that one. Without a wave only needs have a say.
+    Only needs that are themselves among the names of `waves`, or `broken`, count. They count more than waves do: what
+    needs something of a later wave begins with that one. Without a wave only needs have a say.
     """
-    edges = {name: frozenset(needs.get(name, ())) & waves.keys() - {name} for name in sorted(waves)}
+    lost = frozenset(broken) - waves.keys()
+    edges = {name: frozenset(needs.get(name, ())) & (waves.keys() | lost) - {name} for name in sorted(waves)}
     impossible = _circles(edges)
-    edges = {name: wanted - impossible.keys() for name, wanted in edges.items() if name not in impossible}
-    order = tuple(TopologicalSorter(edges).static_order())
-    floors: dict[str, int | None] = {}
+    edges = {name: wanted for name, wanted in edges.items() if name not in impossible}
+    order = tuple(name for name in TopologicalSorter(edges).static_order() if name in edges)
+    floors: dict[str, int | None] = dict.fromkeys(lost) | {name: waves[name] for name in impossible}
     for name in order:
         known = [waves[name], *(floors[each] for each in sorted(edges[name]))]
         floors[name] = max((wave for wave in known if wave is not None), default=None)
-    numbers = {name: floors[name] if waves[name] is not None else None for name in order}
+    numbers = {name: floors[name] if waves[name] is not None else None for name in (*order, *impossible)}
     wanted_by = {name: frozenset(each for each in order if name in edges[each]) for name in order}
     steps = [
         Step(
@@ -73,7 +84,12 @@ def plan_course(
         for name in order
     ]
     depths = _depths(steps)
-    return Course(steps=tuple(sorted(steps, key=lambda step: (depths[step.name], step.name))), impossible=impossible)
+    return Course(
+        steps=tuple(sorted(steps, key=lambda step: (depths[step.name], step.name))),
+        impossible=impossible,
+        waves={name: waves[name] for name in impossible},
+        broken=lost,
+    )
 
 
 def stages(course: Course) -> tuple[tuple[Step, ...], ...]:
@@ -90,26 +106,38 @@ def can_begin(course: Course, ends: Mapping[str, End], *, hold: Hold) -> Iterato
 
     `ends` are those that have ended; the caller knows which it has begun.
     """
+    lost = course.impossible.keys() | course.broken
     for step in course.steps:
-        if step.name not in ends and step.after <= ends.keys():
-            yield step, _held_by(course, step, ends, hold=hold)
+        if step.name not in ends and step.after <= ends.keys() | lost:
+            yield step, held_by(course, step, ends, hold=hold)
 
 
-def _held_by(course: Course, step: Step, ends: Mapping[str, End], *, hold: Hold) -> str:
+def held_by(course: Course, step: Step, ends: Mapping[str, End], *, hold: Hold) -> str:
+    """Return what holds back a step that waits for nothing any more, or an empty text."""
     if hold is Hold.NOTHING:
         return ""
     for name in sorted(step.needs):
-        if ends.get(name) is End.FAILED:
-            return f"it needs {name}, which failed"
-        if ends.get(name) is End.HELD:
-            return f"it needs {name}, which was held back"
-    if hold is Hold.NEEDS:
-        return ""
-    failed = [each for each in course.steps if each.name in step.after - step.needs and ends[each.name] is not End.DONE]
+        if reason := _not_there(course, name, ends):
+            return f"it needs {name}, {reason}"
+    return _wave_before(course, step, ends) if hold is Hold.WAVES else ""
+
+
+def _not_there(course: Course, name: str, ends: Mapping[str, End]) -> str:
+    if name in course.broken:
+        return "whose settings cannot be read"
+    if name in course.impossible:
+        return "which needs itself in a circle"
+    return {End.FAILED: "which failed", End.HELD: "which was held back"}.get(ends.get(name, End.DONE), "")
+
+
+def _wave_before(course: Course, step: Step, ends: Mapping[str, End]) -> str:
+    waves = {**course.waves, **{each.name: each.wave for each in course.steps}}
+    others = step.after - step.needs
+    failed = {name: wave for name, wave in waves.items() if name in others and ends.get(name) is not End.DONE}
     if not failed:
         return ""
-    first = min(each.wave for each in failed if each.wave is not None)
-    names = sorted(each.name for each in failed if each.wave == first)
+    first = min(wave for wave in failed.values() if wave is not None)
+    names = sorted(name for name, wave in failed.items() if wave == first)
     return f"wave {first} is not healthy: {', '.join(names)}"
 
 
@@ -122,7 +150,8 @@ def _other_waves(name: str, numbers: Mapping[str, int | None], *, backwards: boo
 
 
 def _depths(steps: Iterable[Step]) -> dict[str, int]:
-    after = {step.name: step.after for step in steps}
+    steps = tuple(steps)
+    after = {step.name: step.after & {each.name for each in steps} for step in steps}
     depths: dict[str, int] = {}
     for name in TopologicalSorter(after).static_order():
         depths[name] = 1 + max((depths[each] for each in after[name]), default=0)

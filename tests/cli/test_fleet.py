@@ -217,10 +217,15 @@ def test_ctrl_c_undoes_what_is_under_way_and_begins_nothing_more(fleet: Fleet) -
         fleet.write("db")
 
 
-def test_one_whose_settings_are_broken_is_named_and_the_others_work(fleet: Fleet) -> None:
+def test_one_whose_settings_are_broken_is_named_and_only_what_needs_it_does_not_work(fleet: Fleet) -> None:
     broken = fleet.write("mail") / "settings.yaml"
     broken.write_text("imagee: x\n")
+    needing = fleet.write("wiki") / "settings.yaml"
+    needing.write_text(f"{needing.read_text()}depends_on: [{fleet.name('mail')}]\n")
     try:
+        dry = texts(fleet.values("up-all", "--dry-run", "-k", status=1), fleet)
+        assert [short for short, text in dry.items() if text == "held back"] == ["wiki"]
+        fleet.write("wiki")
         for command, result in (("up-all", set(WAVES) - {"mail"}), ("down-all", set())):
             done = fleet.run(command)
             assert done.status == 1
@@ -229,6 +234,7 @@ def test_one_whose_settings_are_broken_is_named_and_the_others_work(fleet: Fleet
             assert fleet.running() == result
     finally:
         fleet.write("mail")
+        fleet.write("wiki")
 
 
 def test_upgrade_all_launches_wave_by_wave_and_holds_back_what_comes_after_a_failure(fleet: Fleet) -> None:

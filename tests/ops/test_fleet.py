@@ -149,11 +149,17 @@ def test_one_that_cannot_even_begin_failed_and_the_others_go_on(tmp_path: Path) 
     assert done == {"a": ("failed", "a.log: cannot be written: No space left on device"), "b": ("done", "b after")}
 
 
-def test_what_is_impossible_is_told_and_nothing_else_waits_for_it(tmp_path: Path) -> None:
-    done = results(run(group(needs={"a": ("b",), "b": ("a",)}), Workers(), tmp_path))
+def test_what_is_impossible_is_told_and_failed_from_the_start(tmp_path: Path) -> None:
+    circle = {"a": ("b",), "b": ("a",)}
+    outcomes = run(group(needs=circle), Workers(), tmp_path)
+    done = results(outcomes)
     assert done["a"] == done["b"]
     assert done["a"][1].startswith("these need each other in a circle: ")
-    assert done["d"] == ("done", "d after c")
+    assert done["c"] == done["d"] == ("held back", "wave 1 is not healthy: a, b")
+    assert [each.wave for each in outcomes.outcomes] == [1, 1, 2, 3]
+    going = results(run(group(needs={**circle, "c": ("b",)}, hold=Hold.NEEDS), Workers(), tmp_path))
+    assert going["c"] == ("held back", "it needs b, which needs itself in a circle")
+    assert going["d"] == ("done", "d after")
 
 
 def test_after_an_interrupt_nothing_is_begun(tmp_path: Path) -> None:

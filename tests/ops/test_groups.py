@@ -17,7 +17,7 @@ from kharness.ops.groups.run_in_all import run_in, run_in_all
 from kharness.ops.groups.sessions import NO_TESTS, NOT_IN_USE, NOT_THERE, all_tests, all_upgrades
 from kharness.ops.groups.up_all import bring_up, up_all
 from kharness.plan.facts import ExecResult
-from kharness.plan.fleet import Hold, stages
+from kharness.plan.fleet import End, Hold, can_begin, stages
 from kharness.testing.tree import write
 from tests.ops.world import World
 
@@ -56,6 +56,22 @@ def test_what_starts_with_this_host_goes_up_and_comes_down_in_reverse(world: Wor
     assert staged(down_all(ours)) == [["web"], ["db"], ["cache"]]
     assert [up_all(ours).hold, up_all(ours, keep_going=True).hold] == [Hold.WAVES, Hold.NEEDS]
     assert (up_all(ours).timeout, up_all(ours, timeout=7).timeout) == (300, 7)
+
+
+def test_what_cannot_be_read_holds_back_what_needs_it(world: World) -> None:
+    world.add("web", "autostart: 2\ndepends_on: [db, broken]\n")
+    world.add("child", dockerfile="FROM ktools/broken:live\n", tests="")
+    ours = fleet(world)
+    for group, name in (
+        (up_all(ours, keep_going=True), "web"),
+        (restart_all(ours), "web"),
+        (all_upgrades(ours, ()), "web"),
+        (build_all(ours), "child"),
+        (all_tests(ours, ()), "child"),
+    ):
+        ends = {step.name: End.DONE for step in group.course.steps if step.name != name}
+        (found,) = can_begin(group.course, ends, hold=group.hold)
+        assert (found[0].name, found[1]) == (name, "it needs broken, whose settings cannot be read")
 
 
 def test_everything_is_all_that_runs_also_what_cannot_be_read(world: World) -> None:

@@ -13,6 +13,7 @@ Needs = Mapping[str, tuple[str, ...]]
 
 SIX: Waves = {"a": 1, "b": 1, "c": 2, "d": 2, "e": 10, "f": 10}
 D, F, H = End.DONE, End.FAILED, End.HELD
+NEEDS_DB = "it needs db, which needs itself in a circle"
 
 
 def staged(course: Course) -> list[list[str]]:
@@ -51,7 +52,7 @@ def test_stages(waves: Waves, needs: Needs, forwards: list[list[str]], backwards
         assert staged(plan_course(waves, needs, backwards=True)) == backwards
 
 
-def test_a_circle_stands_in_nobody_elses_way() -> None:
+def test_a_circle_has_no_place_and_the_others_have_theirs() -> None:
     waves = {"a": 1, "b": 1, "c": 1, "d": 2, "e": 2, "f": 2}
     course = plan_course(waves, {"a": ("b",), "b": ("a",), "c": ("b",), "e": ("f",), "f": ("e",)})
     assert staged(course) == [["c"], ["d"]]
@@ -60,6 +61,48 @@ def test_a_circle_stands_in_nobody_elses_way() -> None:
         "these need each other in a circle: a -> b -> a",
         "these need each other in a circle: b -> a -> b",
     }
+
+
+@pytest.mark.parametrize(
+    ("hold", "expected"),
+    [
+        (Hold.WAVES, {"early": "", "web": NEEDS_DB, "api": "wave 1 is not healthy: cache, db", "free": ""}),
+        (Hold.NEEDS, {"early": "", "web": NEEDS_DB, "api": "", "free": ""}),
+        (Hold.NOTHING, {"early": "", "web": "", "api": "", "free": ""}),
+    ],
+)
+def test_a_circle_failed_from_the_start(hold: Hold, expected: dict[str, str]) -> None:
+    waves = {"early": 0, "db": 1, "cache": 1, "web": 2, "api": 2, "free": None}
+    course = plan_course(waves, {"db": ["cache"], "cache": ["db"], "web": ["db"]})
+    assert course.waves == {"db": 1, "cache": 1}
+    begun = dict(can_begin(course, {}, hold=hold))
+    assert {step.name for step in begun} == {"early", "free"}
+    assert begun | dict(can_begin(course, {"early": D}, hold=hold)) == {
+        step: expected[step.name] for step in course.steps
+    }
+
+
+@pytest.mark.parametrize(
+    ("hold", "web", "late"),
+    [
+        (Hold.WAVES, "it needs db, whose settings cannot be read", "wave 1 is not healthy: web"),
+        (Hold.NEEDS, "it needs db, whose settings cannot be read", ""),
+        (Hold.NOTHING, "", ""),
+    ],
+)
+def test_what_cannot_be_read_holds_back_what_needs_it_and_nothing_else(hold: Hold, web: str, late: str) -> None:
+    course = plan_course({"web": 1, "api": 1, "late": 2}, {"web": ["db"]}, broken=["db", "more"])
+    found = {step.name: reason for step, reason in can_begin(course, {}, hold=hold)}
+    assert found == {"web": web, "api": ""}
+    ends = {"web": H if web else D, "api": D}
+    assert [reason for _, reason in can_begin(course, ends, hold=hold)] == [late]
+
+
+def test_what_is_lost_leaves_the_later_waves_their_order() -> None:
+    course = plan_course({"api": 1, "b": 2, "db": 3, "cache": 3}, {"api": ["db"], "db": ["cache"], "cache": ["db"]})
+    assert {step.name: step.wave for step in course.steps} == {"api": 3, "b": 2}
+    backwards = plan_course({"a": 1, "b": 1, "c": 2}, {"a": ["b"], "b": ["a"]}, backwards=True)
+    assert [reason for _, reason in can_begin(backwards, {}, hold=Hold.NOTHING)] == [""]
 
 
 @pytest.mark.parametrize(

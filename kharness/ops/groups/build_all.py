@@ -31,7 +31,7 @@ def build_all(fleet: Fleet, *, rebuild: bool = False, timeout: float | None = No
 
     return Group(
         command="build-all",
-        course=plan_course(dict.fromkeys(fleet.settings), needed),
+        course=plan_course(dict.fromkeys(fleet.settings), needed, broken=fleet.broken),
         hold=Hold.NEEDS,
         timeout=timeout or TIMEOUT,
         work=work,

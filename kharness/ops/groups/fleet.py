@@ -28,6 +28,11 @@ class Fleet:
     settings: Mapping[str, Settings]
     host: str = field(default_factory=socket.gethostname)
 
+    @property
+    def broken(self) -> frozenset[str]:
+        """The directories whose settings cannot be read."""
+        return frozenset(each.name for each in self.harness.catalog.directories) - self.settings.keys()
+
     def starting(self) -> dict[str, int | None]:
         """Return what starts with this host, each with its wave."""
         found = {name: wave_of(settings, host=self.host) for name, settings in self.settings.items()}

@@ -18,7 +18,7 @@ def restart_all(fleet: Fleet, *, keep_going: bool = False, timeout: float | None
     """Return the group; a wave begins when all of the one before is ready again, or with `keep_going` has ended."""
     return Group(
         command="restart-all",
-        course=plan_course(fleet.starting(), fleet.dependencies()),
+        course=plan_course(fleet.starting(), fleet.dependencies(), broken=fleet.broken),
         hold=Hold.NEEDS if keep_going else Hold.WAVES,
         timeout=timeout or TIMEOUT,
         work=lambda name, _: fleet.forked(name, partial(start_again, name=name)),

@@ -33,7 +33,7 @@ def all_tests(fleet: Fleet, flags: Sequence[str], *, timeout: float | None = Non
     names = [name for name in fleet.settings if name not in left_out]
     return Group(
         command="test-all",
-        course=plan_course(dict.fromkeys(names), {name: bases(fleet, name) for name in names}),
+        course=plan_course(dict.fromkeys(names), {name: bases(fleet, name) for name in names}, broken=fleet.broken),
         hold=Hold.NEEDS,
         timeout=timeout or TEST_TIMEOUT,
         work=lambda name, _: _session(fleet, name, flags),
@@ -57,7 +57,9 @@ def all_upgrades(
     return Group(
         command="upgrade-all",
         course=plan_course(
-            {name: waves.get(name) for name in names}, {name: (*needed[name], *dependencies[name]) for name in names}
+            {name: waves.get(name) for name in names},
+            {name: (*needed[name], *dependencies[name]) for name in names},
+            broken=fleet.broken,
         ),
         hold=Hold.NEEDS if keep_going else Hold.WAVES,
         timeout=timeout or UPGRADE_TIMEOUT,

@@ -19,7 +19,7 @@ def up_all(fleet: Fleet, *, keep_going: bool = False, timeout: float | None = No
     """Return the group; a wave begins when all of the one before is up and healthy, or with `keep_going` has ended."""
     return Group(
         command="up-all",
-        course=plan_course(fleet.starting(), fleet.dependencies()),
+        course=plan_course(fleet.starting(), fleet.dependencies(), broken=fleet.broken),
         hold=Hold.NEEDS if keep_going else Hold.WAVES,
         timeout=timeout or TIMEOUT,
         work=lambda name, _: fleet.forked(name, partial(bring_up, name=name)),
