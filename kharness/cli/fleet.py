@@ -91,7 +91,7 @@ def run_group(
     else:
         for outcome in () if manner.dry_run else outcomes:
             before(outcome)
-        _print(group, outcomes if summary or manner.dry_run or not ok else (), broken)
+        _print(group, outcomes, broken, summary=summary or manner.dry_run or not ok)
         if not outcomes:
             click.echo("there is nothing to do", err=True)
         if ok and summary and not manner.dry_run:
@@ -142,8 +142,8 @@ def _print_json(group: Group, outcomes: tuple[Outcome, ...], broken: tuple[Setti
     click.echo(json.dumps(found, indent=2))
 
 
-def _print(group: Group, outcomes: tuple[Outcome, ...], broken: tuple[SettingsError, ...]) -> None:
-    print_table(COLUMNS, map(outcome_row, outcomes))
+def _print(group: Group, outcomes: tuple[Outcome, ...], broken: tuple[SettingsError, ...], *, summary: bool) -> None:
+    print_table(COLUMNS, map(outcome_row, outcomes if summary else ()))
     show(detail_lines(outcomes))
     for name, reason in group.left_out.items():
         click.echo(f"{name}: {reason}", err=True)

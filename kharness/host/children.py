@@ -26,7 +26,8 @@ from kharness.host.forked import STOPPING, Job, become
 GRACE = 30.0
 """Seconds in which what is stopped may put things back."""
 TICK, SOON = 0.1, 0.01
-CHUNK = 1 << 16
+CHUNK, CHUNKS = 1 << 16, 16
+"""Bytes that are read at once, and how often before somebody looks at the time again; more than a pipe holds."""
 INTERRUPTED, NOTHING = "interrupted", "it ended without a word"
 
 
@@ -62,7 +63,7 @@ class _Running:
     pid: int
     pipe: int
     began: float
-    rest: bytes = b""
+    rest: list[bytes] = field(default_factory=list)
     closed: bool = False
     result: dict[str, Any] = field(default_factory=dict)
     reason: str = ""
@@ -154,13 +155,14 @@ class Children:
                 yield self._ended(running, os.waitstatus_to_exitcode(status))
 
     def _read(self, running: _Running) -> Iterator[Told]:
-        while not running.closed:
+        for _ in range(CHUNKS):
+            if running.closed:
+                return
             try:
                 content = os.read(running.pipe, CHUNK)
             except BlockingIOError:
                 return
-            *lines, running.rest = (running.rest + content).split(b"\n")
-            for message in _messages(lines):
+            for message in _messages(_lines(running.rest, content)):
                 if "told" in message:
                     yield Told(name=running.job.name, what=message["told"])
                 else:
@@ -221,6 +223,17 @@ class Children:
 
     def _heed(self, number: int, _frame: FrameType | None) -> None:
         self._signals.append(number)
+
+
+def _lines(rest: list[bytes], content: bytes) -> Sequence[bytes]:
+    # What has no end yet stays in its pieces: a long line is put together once.
+    first, *more = content.split(b"\n")
+    rest.append(first)
+    if not more:
+        return ()
+    *lines, last = (b"".join(rest), *more)
+    rest[:] = [last]
+    return lines
 
 
 def _messages(lines: Sequence[bytes]) -> Iterator[dict[str, Any]]:

@@ -154,6 +154,10 @@ def test_a_command_in_all_that_runs(fleet: Fleet) -> None:
     }
     assert {len(each["stdout"]) for each in ours if each["result"] == "done"} == {200000}
     assert fleet.run("ria").status == 2
+    long = fleet.run("ria", "sh", "-c", "case $(hostname) in *dns) yes | head -c 1500000;; esac")
+    assert (long.status, long.output.count("y\n")) == (0, 1 << 19)
+    note = f"{fleet.name('dns')}: note: only the first 1048576 of 1500000 characters of its stdout are here"
+    assert long.output.count(note) == 1
 
 
 def test_down_in_reverse_and_again_and_up_from_a_half_up_state(fleet: Fleet) -> None:

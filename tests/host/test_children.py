@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from kharness.errors import HostError, LaunchError
-from kharness.host.children import Children, Ended, Event, Told
+from kharness.host.children import CHUNK, CHUNKS, Children, Ended, Event, Told
 from kharness.host.forked import Job, Tell, Work
 
 # Workers of pytest-xdist have a second thread, which newer Pythons warn of.
@@ -176,6 +176,21 @@ def test_what_does_not_end_is_killed_with_all_that_it_started(yard: Yard, progra
     until = time.monotonic() + 5
     while Path(f"/proc/{pid}/stat").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text():
         assert time.monotonic() < until
+
+
+def test_a_long_answer_keeps_nobody_from_looking_at_the_time(yard: Yard) -> None:
+    size = 30 << 20
+    waits: list[float] = []
+    began = time.monotonic()
+
+    def look(_: Children) -> None:
+        waits.append(time.monotonic() - began - sum(waits))
+
+    (*_, ended), _ = yard.run(yard.job("one", lambda _: "x" * size), meanwhile=look)
+    assert isinstance(ended, Ended)
+    assert len(ended.value) == size
+    assert max(waits) < 2
+    assert len(waits) > size // (CHUNK * CHUNKS)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -13,7 +13,7 @@ from kharness.ops.groups.build_all import build_all, build_one
 from kharness.ops.groups.down_all import down_all, take_down
 from kharness.ops.groups.fleet import UNKNOWN, Fleet
 from kharness.ops.groups.restart_all import restart_all, start_again
-from kharness.ops.groups.run_in_all import run_in, run_in_all
+from kharness.ops.groups.run_in_all import MOST, run_in, run_in_all
 from kharness.ops.groups.sessions import NO_TESTS, NOT_IN_USE, NOT_THERE, all_tests, all_upgrades
 from kharness.ops.groups.up_all import bring_up, up_all
 from kharness.plan.facts import ExecResult
@@ -128,6 +128,13 @@ def test_a_command_runs_in_all_that_runs(world: World, capsys: pytest.CaptureFix
         "data": {"exit_code": 3, "stdout": "out\n", "stderr": "err\n"},
     }
     assert capsys.readouterr().out == "out\nerr\n"
+    world.engine.script = lambda *_: ExecResult(0, "é" * (MOST + 5), "e" * MOST)
+    long = run_in(world.harness(), "db", words=("ls",), user=None, timeout=1)
+    assert (long["data"]["stdout"], long["data"]["stderr"]) == ("é" * MOST, "e" * MOST)
+    (note,) = long["notes"]
+    assert note.startswith("only the first 1048576 of 1048581 characters of its stdout are here, all are in ")
+    assert note.endswith(f"{world.harness().state_dir}/output/run-in-all/db.log")
+    assert len(capsys.readouterr().out) == 2 * MOST + 5
     world.engine.fail_on["exec"] = TimeoutError("no answer")
     late = run_in(world.harness(), "db", words=("ls",), user=None, timeout=1)
     assert (late["failed"], late["text"]) == (True, "still runs after 1 s, and goes on: an engine cannot end it")

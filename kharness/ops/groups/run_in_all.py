@@ -14,8 +14,11 @@ from kharness.ops.harness import Harness
 from kharness.ops.present import must_run
 from kharness.plan.fleet import Hold, plan_course
 
+COMMAND = "run-in-all"
 TIMEOUT, MARGIN = 60.0, 10.0
 """Seconds that the command may take, and that everything around it may take besides."""
+MOST = 1 << 20
+"""Characters of its output, and of its errors, that are returned."""
 
 
 def run_in_all(fleet: Fleet, words: Sequence[str], *, user: str | None = None, timeout: float | None = None) -> Group:
@@ -23,7 +26,7 @@ def run_in_all(fleet: Fleet, words: Sequence[str], *, user: str | None = None, t
     limit = timeout or TIMEOUT
     names, unknown = running(fleet.harness)
     return Group(
-        command="run-in-all",
+        command=COMMAND,
         course=plan_course(dict.fromkeys(names), {}),
         hold=Hold.NOTHING,
         timeout=limit + MARGIN,
@@ -35,7 +38,7 @@ def run_in_all(fleet: Fleet, words: Sequence[str], *, user: str | None = None, t
 
 
 def run_in(harness: Harness, name: str, *, words: Sequence[str], user: str | None, timeout: float) -> dict[str, Any]:
-    """Run a command in one of them; what it prints is part of what is returned, and is printed as well.
+    """Run a command in one of them; what it prints is part of what is returned, at most `MOST`, and is printed as well.
 
     Raises `EngineError` where it does not run any more.
     """
@@ -46,4 +49,16 @@ def run_in(harness: Harness, name: str, *, words: Sequence[str], user: str | Non
         return worked(f"still runs after {timeout:g} s, and goes on: an engine cannot end it", failed=True)
     sys.stdout.write(f"{done.stdout}{done.stderr}")
     text = "done" if done.ok else f"exit status {done.exit_code}"
-    return worked(text, failed=not done.ok, exit_code=done.exit_code, stdout=done.stdout, stderr=done.stderr)
+    streams = {"stdout": done.stdout, "stderr": done.stderr}
+    log = harness.state_dir / "output" / COMMAND / f"{name}.log"
+    return worked(
+        text,
+        failed=not done.ok,
+        notes=[
+            f"only the first {MOST} of {len(printed)} characters of its {stream} are here, all are in {log}"
+            for stream, printed in streams.items()
+            if len(printed) > MOST
+        ],
+        exit_code=done.exit_code,
+        **{stream: printed[:MOST] for stream, printed in streams.items()},
+    )
