@@ -101,6 +101,9 @@ class Children:
             # What nohup(1) has begun goes on without a terminal.
             if number != signal.SIGHUP or before != signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._heed)
+        # Whoever ignores it and executes this lets the kernel forget how children end, waitpid(2).
+        if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+            self._before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         return self
 
     def __exit__(self, *_error: object) -> None:

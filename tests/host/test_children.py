@@ -133,6 +133,16 @@ def test_a_program_has_a_status(yard: Yard) -> None:
     assert yard.one(["/bin/sh", "-c", "kill -KILL $$"]).problem == "it was ended by SIGKILL"
 
 
+def test_how_they_end_is_known_also_where_whoever_has_started_all_does_not_care(yard: Yard) -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert yard.one(["/bin/sh", "-c", "exit 3"]).status == 3
+        assert yard.one(lambda _: os.system("exit 3")).value == 3 << 8
+        assert signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
 def test_at_its_deadline_it_may_put_things_back(yard: Yard) -> None:
     def work(tell: Tell) -> None:
         try:
