@@ -1,8 +1,8 @@
 """Work in processes of its own: forked, each with a deadline, its output in a file.
 
 A process tells what it does and how it ends through a pipe. Each leads a process group, so that ctrl-c reaches it once,
-by whoever has started it, and so that what it has started itself ends with it where it must be killed. Whoever forks
-has a single thread.
+by whoever has started it, and so that what it has started itself ends with it where it is stopped. Whoever forks has a
+single thread.
 """
 
 from __future__ import annotations
@@ -152,8 +152,11 @@ class Children:
             yield from self._read(key.data)
         self._keep_time()
         for running in tuple(self._running.values()):
-            pid, status = os.waitpid(running.pid, os.WNOHANG)
-            if pid:
+            # Until it is waited for, nobody else can have its number, or a group of that number.
+            if os.waitid(os.P_PID, running.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if running.reason:
+                    _kill(running)
+                _, status = os.waitpid(running.pid, 0)
                 yield from self._read(running)
                 yield self._ended(running, os.waitstatus_to_exitcode(status))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -49,6 +50,13 @@ class Yard:
         (*_, ended), _ = self.run(self.job("one", work, timeout=timeout), grace=grace)
         assert isinstance(ended, Ended)
         return ended
+
+
+def assert_gone(pid: int) -> None:
+    until = time.monotonic() + 5
+    with suppress(FileNotFoundError):
+        while " Z " not in Path(f"/proc/{pid}/stat").read_text():
+            assert time.monotonic() < until
 
 
 @pytest.fixture
@@ -182,10 +190,28 @@ def test_what_does_not_end_is_killed_with_all_that_it_started(yard: Yard, progra
     ended = yard.one(["/bin/sh", "-c", script] if program else work, timeout=0.3, grace=0.2)
     assert ended.problem == "it took longer than 0.3 s, and was stopped, and killed"
     assert 0.5 <= ended.seconds < 5
-    pid = int(yard.log("one").split()[0])
-    until = time.monotonic() + 5
-    while Path(f"/proc/{pid}/stat").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text():
-        assert time.monotonic() < until
+    assert_gone(int(yard.log("one").split()[0]))
+
+
+@pytest.mark.parametrize("program", [False, True])
+def test_what_is_stopped_leaves_nothing_that_it_started(yard: Yard, program: bool) -> None:  # noqa: FBT001
+    script = "sleep 47 & echo $!; wait"
+
+    def work(_: Tell) -> None:
+        subprocess.Popen(["/bin/sh", "-c", script])
+        time.sleep(60)
+
+    ended = yard.one(["/bin/sh", "-c", script] if program else work, timeout=0.3)
+    assert ended.problem == "it took longer than 0.3 s, and was stopped"
+    assert ended.seconds < 5
+    assert_gone(int(yard.log("one").split()[0]))
+
+
+def test_what_is_done_may_leave_what_it_started(yard: Yard) -> None:
+    assert yard.one(["/bin/sh", "-c", "sleep 47 & echo $!"]).status == 0
+    pid = int(yard.log("one"))
+    os.kill(pid, signal.SIGKILL)
+    assert_gone(pid)
 
 
 def test_a_long_answer_keeps_nobody_from_looking_at_the_time(yard: Yard) -> None:
