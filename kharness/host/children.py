@@ -7,6 +7,7 @@ single thread.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import selectors
@@ -14,7 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -22,12 +23,17 @@ from typing import Any, Self
 
 from kharness.errors import HostError
 from kharness.host.forked import STOPPING, Job, become
+from kharness.host.outputs import last_lines
 
 GRACE = 30.0
 """Seconds in which what is stopped may put things back."""
 TICK, SOON = 0.1, 0.01
 CHUNK, CHUNKS = 1 << 16, 16
 """Bytes that are read at once, and how often before somebody looks at the time again; more than a pipe holds."""
+TAIL = 15
+"""Lines of its output that a program which failed is told with."""
+RACES = 100
+"""How often others may take a log's name before it is a problem."""
 INTERRUPTED, NOTHING = "interrupted", "it ended without a word"
 
 
@@ -43,7 +49,8 @@ class Told:
 class Ended:
     """How a process ended: `value` is what its work returned, `problem` why it did not; a program has a `status`.
 
-    `stopped` says that it was told to end, by its deadline or by whoever waits.
+    `stopped` says that it was told to end, by its deadline or by whoever waits. `log` is where its output is now, and
+    `tail` the end of it where a program failed.
     """
 
     name: str
@@ -52,6 +59,8 @@ class Ended:
     problem: str = ""
     status: int | None = None
     stopped: bool = False
+    log: Path | None = None
+    tail: tuple[str, ...] = ()
 
 
 Event = Told | Ended
@@ -62,6 +71,7 @@ class _Running:
     job: Job
     pid: int
     pipe: int
+    log: int
     began: float
     rest: list[bytes] = field(default_factory=list)
     closed: bool = False
@@ -118,27 +128,28 @@ class Children:
 
     def start(self, job: Job) -> None:
         """Start a process; `HostError` where its log cannot be written, or no process can be made."""
-        with _log(job.log) as log:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            pipe, theirs = os.pipe()
-            own = os.getpid()
-            # None of them may meet a process that still has this one's handlers.
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
-            try:
-                pid = os.fork()
-                if pid == 0:
-                    become(job, theirs, log, before, parent=own)
-            except OSError as error:
-                os.close(pipe)
-                raise HostError(f"{job.name}: no process can be started: {error.strerror}") from error
-            finally:
-                os.close(theirs)
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        log = _open_log(job.log)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pipe, theirs = os.pipe()
+        own = os.getpid()
+        # None of them may meet a process that still has this one's handlers.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                become(job, theirs, log, before, parent=own)
+        except OSError as error:
+            os.close(pipe)
+            os.close(log)
+            raise HostError(f"{job.name}: no process can be started: {error.strerror}") from error
+        finally:
+            os.close(theirs)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         with suppress(OSError):  # it may have done that already, or ended
             os.setpgid(pid, pid)
         os.set_blocking(pipe, False)
-        running = _Running(job=job, pid=pid, pipe=pipe, began=self._clock())
+        running = _Running(job=job, pid=pid, pipe=pipe, log=log, began=self._clock())
         self._running[job.name] = running
         self._selector.register(pipe, selectors.EVENT_READ, running)
 
@@ -194,6 +205,9 @@ class Children:
         elif problem and found.get("problem"):
             problem = f"{problem}: {found['problem']}"
         done = "value" in found or (program and status == 0)
+        where = _where(running.log, running.job.log)
+        tail = last_lines(Path(f"/proc/self/fd/{running.log}"), TAIL) if program and not done else ()
+        os.close(running.log)
         return Ended(
             name=running.job.name,
             seconds=self._clock() - running.began,
@@ -202,6 +216,8 @@ class Children:
             problem="" if done else problem,
             status=status if program else None,
             stopped=bool(running.reason) and not done,
+            log=where,
+            tail=tail,
         )
 
     def _keep_time(self) -> None:
@@ -255,17 +271,29 @@ def _kill(running: _Running) -> None:
             send(running.pid, signal.SIGKILL)
 
 
-@contextmanager
-def _log(path: Path) -> Iterator[int]:
+def _open_log(path: Path) -> int:
     """Open a log that only its owner may read; the one before stays beside it."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
-            path.replace(path.with_name(f"{path.name}.1"))
-        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        for _ in range(RACES):
+            with suppress(FileNotFoundError):
+                path.replace(_older(path))
+            # Where it is there again, somebody else began the same just now.
+            with suppress(FileExistsError):
+                return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        raise FileExistsError(errno.EEXIST, "others take its name again and again")
     except OSError as error:
         raise HostError(f"{path}: cannot be written: {error.strerror}") from error
-    try:
-        yield log
-    finally:
-        os.close(log)
+
+
+def _older(path: Path) -> Path:
+    return path.with_name(f"{path.name}.1")
+
+
+def _where(log: int, path: Path) -> Path | None:
+    # Whoever began the same meanwhile has moved it away, or replaced it.
+    for each in (path, _older(path)):
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(log), each.stat()):
+                return each
+    return None

@@ -10,12 +10,8 @@ from typing import Any, Protocol, Self
 from kharness.errors import HostError
 from kharness.host.children import Children, Ended, Event, Told
 from kharness.host.forked import Job, Work
-from kharness.host.outputs import last_lines
 from kharness.plan.fleet import Course, End, Hold, Step, can_begin
 from kharness.plan.outcome import Outcome, Result
-
-TAIL = 15
-"""Lines of its output that a program which failed is told with."""
 
 
 class Crew(Protocol):
@@ -145,8 +141,7 @@ class _Run:
     def end(self, ended: Ended) -> None:
         """Note how a process ended."""
         step = self._steps[ended.name]
-        log = self._log(step.name)
-        outcome = self._judged(ended, step=step, log=log)
+        outcome = self._judged(ended, step=step)
         if outcome.result is Result.DONE:
             self._values[ended.name] = outcome.data
         self._finish(outcome, End.DONE if outcome.result is Result.DONE else End.FAILED)
@@ -168,7 +163,7 @@ class _Run:
         self._watch.begun(step.name)
         return True
 
-    def _judged(self, ended: Ended, *, step: Step, log: Path) -> Outcome:
+    def _judged(self, ended: Ended, *, step: Step) -> Outcome:
         value: Mapping[str, Any] = ended.value or {}
         result, text = Result.DONE, str(value.get("text", ""))
         if ended.problem:
@@ -187,8 +182,8 @@ class _Run:
             data=value.get("data", {}),
             wave=step.wave,
             seconds=ended.seconds,
-            log=log,
-            tail=last_lines(log, TAIL) if result is Result.FAILED and ended.status is not None else (),
+            log=ended.log,
+            tail=ended.tail if result is Result.FAILED else (),
         )
 
     def _log(self, name: str) -> Path:

@@ -332,6 +332,41 @@ def test_they_are_stopped_with_the_one_that_waits_for_them(yard: Yard) -> None:
         assert time.monotonic() < until
 
 
+def test_two_that_begin_the_same_at_once_both_have_a_log(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    yard.run(yard.job("one", lambda tell: tell("before")))
+    others: list[Path] = []
+    replace = Path.replace
+
+    def late(self: Path, target: Path) -> Path:
+        moved = replace(self, target)
+        if not others:
+            others.append(self)
+            self.write_text("the other's\n")
+        return moved
+
+    monkeypatch.setattr(Path, "replace", late)
+    assert yard.one(["/bin/sh", "-c", "echo ours"]).log == yard.path / "one.log"
+    assert others == [yard.path / "one.log"]
+    assert (yard.log("one"), (yard.path / "one.log.1").read_text()) == ("ours\n", "the other's\n")
+
+
+@pytest.mark.parametrize(("moves", "where"), [(0, "one.log"), (1, "one.log.1"), (2, None)])
+def test_its_output_is_its_own_whoever_has_taken_the_name_of_its_log(yard: Yard, moves: int, where: str | None) -> None:
+    def take(_: Children) -> None:
+        log = yard.path / "one.log"
+        if "ours" in log.read_text():
+            for _move in range(moves):
+                log.replace(yard.path / "one.log.1")
+                log.write_text("the other's\n")
+            (yard.path / "go").touch()
+
+    script = 'echo ours; until [ -e "$0" ]; do sleep 0.02; done; exit 3'
+    job = yard.job("one", ["/bin/sh", "-c", script, str(yard.path / "go")])
+    (ended,), _ = yard.run(job, meanwhile=take)
+    assert isinstance(ended, Ended)
+    assert (ended.tail, ended.log) == (("ours",), yard.path / where if where else None)
+
+
 def test_a_log_that_cannot_be_written_is_told(yard: Yard) -> None:
     yard.path.parent.write_text("")
     with Children() as children, pytest.raises(HostError, match=r"up-all/one\.log: cannot be written: Not a directory"):

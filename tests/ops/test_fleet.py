@@ -30,6 +30,7 @@ class Workers:
     signal: int | None = None
     begun: list[str] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
+    logs: dict[str, Path] = field(default_factory=dict)
     most: int = 0
 
     def __enter__(self) -> Self:
@@ -43,6 +44,7 @@ class Workers:
         if isinstance(said, Exception):
             raise said
         self.begun.append(job.name)
+        self.logs[job.name] = job.log
         self.running += (job.name,)
         self.most = max(self.most, len(self.running))
         assert callable(job.work)
@@ -58,7 +60,7 @@ class Workers:
         if self.signal is not None:
             return (told, Ended(name=name, seconds=1, problem="interrupted", stopped=True))
         assert not isinstance(said, Exception)
-        return (told, said or Ended(name=name, seconds=2, value=self.values[name]))
+        return (told, said or Ended(name=name, seconds=2, value=self.values[name], log=self.logs[name]))
 
 
 @dataclass
@@ -185,11 +187,10 @@ def test_after_an_interrupt_nothing_is_begun(tmp_path: Path) -> None:
 def test_a_program_is_judged_by_its_status(
     tmp_path: Path, status: int, result: str, text: str, tail: tuple[str, ...]
 ) -> None:
-    (tmp_path / "up-all").mkdir()
-    (tmp_path / "up-all" / "a.log").write_bytes(b"one\n\ntwo\n")
-    script = {"a": Ended(name="a", seconds=1, status=status)}
+    older = tmp_path / "a.log.1"
+    script = {"a": Ended(name="a", seconds=1, status=status, log=older, tail=("one", "two"))}
     (found,) = run(group(waves={"a": 1}), Workers(script), tmp_path).outcomes
-    assert (found.result.value, found.text, found.tail) == (result, text, tail)
+    assert (found.result.value, found.text, found.tail, found.log) == (result, text, tail, older)
 
 
 def test_work_may_say_itself_that_it_failed(tmp_path: Path) -> None:
