@@ -42,13 +42,15 @@ class Course:
     """Steps in the order in which they begin, and what failed before anything began.
 
     `impossible` says why some cannot have a place among the steps, `waves` in which they start with the host. What is
-    `broken` has settings that cannot be read: nobody knows its wave.
+    `broken` has settings that cannot be read: nobody knows its wave. `aim` is what all of a wave should be before the
+    next one begins.
     """
 
     steps: tuple[Step, ...]
     impossible: Mapping[str, str] = field(default_factory=dict)
     waves: Mapping[str, int | None] = field(default_factory=dict)
     broken: frozenset[str] = frozenset()
+    aim: str = "healthy"
 
 
 def plan_course(
@@ -57,6 +59,7 @@ def plan_course(
     *,
     broken: Collection[str] = (),
     backwards: bool = False,
+    aim: str = "healthy",
 ) -> Course:
     """Order containers by their waves, and after what they need; `backwards` stops what needs others before these.
 
@@ -89,6 +92,7 @@ def plan_course(
         impossible=impossible,
         waves={name: waves[name] for name in impossible},
         broken=lost,
+        aim=aim,
     )
 
 
@@ -138,7 +142,7 @@ def _wave_before(course: Course, step: Step, ends: Mapping[str, End]) -> str:
         return ""
     first = min(wave for wave in failed.values() if wave is not None)
     names = sorted(name for name, wave in failed.items() if wave == first)
-    return f"wave {first} is not healthy: {', '.join(names)}"
+    return f"wave {first} is not {course.aim}: {', '.join(names)}"
 
 
 def _other_waves(name: str, numbers: Mapping[str, int | None], *, backwards: bool) -> frozenset[str]:

@@ -59,7 +59,7 @@ def test_what_starts_with_this_host_goes_up_and_comes_down_in_reverse(world: Wor
 
 
 def test_what_cannot_be_read_holds_back_what_needs_it(world: World) -> None:
-    world.add("web", "autostart: 2\ndepends_on: [db, broken]\n")
+    world.add("web", "autostart: 2\ndepends_on: [db, broken]\n", tests="")
     world.add("child", dockerfile="FROM ktools/broken:live\n", tests="")
     ours = fleet(world)
     for group, name in (
@@ -164,18 +164,29 @@ def test_what_is_tested_has_tests_or_expectations(family: World) -> None:
     assert staged(found) == [["db", "old", "root"], ["draft"]]
     assert found.left_out == {"middle": NO_TESTS, "web": NO_TESTS}
     directory = family.tree.path / "db"
-    assert found.would("db").endswith(f" -m pytest {directory} --ready --if-changed --rootdir {family.path} {ALONE}")
-    assert found.work("db", {}) == tuple(found.would("db").split())
+    assert found.would("db") == "pytest containers/db --ready --if-changed"
+    line = " ".join(str(word) for word in found.work("db", {}))  # type: ignore[union-attr]
+    assert line.endswith(f" -m pytest {directory} --ready --if-changed --rootdir {family.path} {ALONE}")
     in_prod = all_tests(fleet(family), ("--in-prod",))
     assert (staged(in_prod), in_prod.left_out["old"]) == ([], NOT_THERE)
 
 
 def test_what_is_in_use_is_upgraded_after_its_bases_and_in_waves(family: World) -> None:
+    for name in ("root", "middle", "web"):
+        write(family.tree.path / name / "test_it.py", "")
     found = all_upgrades(fleet(family), ("--ready", "--launch"))
     assert staged(found) == [["db", "old", "root"], ["middle"], ["web"]]
     assert found.left_out == {"draft": NOT_IN_USE}
+    assert found.course.aim == "upgraded"
     assert (found.hold, found.meanings[0]) == (Hold.WAVES, "upgraded")
     assert all_upgrades(fleet(family), (), keep_going=True).hold is Hold.NEEDS
+
+
+def test_what_has_no_test_is_not_upgraded_and_holds_nobody_back(family: World) -> None:
+    write(family.tree.path / "web" / "test_it.py", "")
+    found = all_upgrades(fleet(family), ("--ready", "--launch"))
+    assert staged(found) == [["db", "old"], ["web"]]
+    assert found.left_out == {"draft": NOT_IN_USE, "middle": NO_TESTS, "root": NO_TESTS}
 
 
 def test_all_are_built_on_what_was_built_just_now(family: World) -> None:

@@ -137,3 +137,8 @@ def test_what_needs_nothing_that_failed_is_held_back_by_waves_alone() -> None:
     ends = {"base": F, "a": H}
     assert [reason for _, reason in can_begin(course, ends, hold=Hold.WAVES)] == ["wave 1 is not healthy: a"]
     assert [reason for _, reason in can_begin(course, ends, hold=Hold.NEEDS)] == [""]
+
+
+def test_a_wave_that_is_not_there_is_told_by_what_it_should_be() -> None:
+    course = plan_course({"a": 1, "b": 2}, {}, aim="upgraded")
+    assert [held for _, held in can_begin(course, {"a": F}, hold=Hold.WAVES)] == ["wave 1 is not upgraded: a"]

@@ -17,7 +17,7 @@ from kharness.plan.fleet import Hold, plan_course
 from kharness.plan.session import ALONE, IN_PROD, MEANINGS
 
 TEST_TIMEOUT, UPGRADE_TIMEOUT = 1800.0, 3600.0
-NO_TESTS = "has neither tests nor expectations"
+NO_TESTS = "is left out: it has neither tests nor expectations"
 NOT_THERE = "has no container in production"
 NOT_IN_USE = "is a draft: nothing of it is live, it does not start with this host, and nothing is built on it"
 
@@ -52,7 +52,8 @@ def all_upgrades(
     """
     needed = {name: bases(fleet, name) for name in fleet.settings}
     waves = fleet.starting()
-    names = _with_bases({*waves, *_live(fleet)}, needed)
+    used = _with_bases({*waves, *_live(fleet)}, needed)
+    names = [name for name in used if _has_tests(fleet, name)]
     dependencies = fleet.dependencies()
     return Group(
         command="upgrade-all",
@@ -60,13 +61,14 @@ def all_upgrades(
             {name: waves.get(name) for name in names},
             {name: (*needed[name], *dependencies[name]) for name in names},
             broken=fleet.broken,
+            aim="upgraded",
         ),
         hold=Hold.NEEDS if keep_going else Hold.WAVES,
         timeout=timeout or UPGRADE_TIMEOUT,
         work=lambda name, _: _session(fleet, name, flags),
         would=partial(_would, fleet, flags=flags),
         meanings={**MEANINGS, 0: "upgraded"},
-        left_out={name: NOT_IN_USE for name in fleet.settings if name not in names},
+        left_out={name: NO_TESTS if name in used else NOT_IN_USE for name in fleet.settings if name not in names},
     )
 
 
@@ -105,4 +107,8 @@ def _session(fleet: Fleet, name: str, flags: Sequence[str]) -> tuple[str, ...]:
 
 
 def _would(fleet: Fleet, name: str, *, flags: Sequence[str]) -> str:
-    return shlex.join(_session(fleet, name, flags))
+    # What else a session is told is for it alone; 'kharness test NAME --dry-run' prints the whole line.
+    path = fleet.harness.catalog.select(name, prefix=False).path
+    project = fleet.harness.project
+    place = path.relative_to(project) if project and path.is_relative_to(project) else path
+    return shlex.join(("pytest", str(place), *flags))
