@@ -5,8 +5,10 @@ from __future__ import annotations
 import click
 
 
-def duration(_context: click.Context, _option: click.Parameter, value: str) -> float:
-    """Return the seconds of an option such as `90s` or `5m`; more than none."""
+def duration(_context: click.Context, _option: click.Parameter, value: str | None) -> float | None:
+    """Return the seconds of an option such as `90s` or `5m`, more than none; None where nothing is said."""
+    if value is None:
+        return None
     from kharness.settings.scalars import read_duration  # noqa: PLC0415 - with it come the models
 
     try:

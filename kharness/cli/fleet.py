@@ -5,16 +5,17 @@ from __future__ import annotations
 import gc
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 import click
 
+from kharness.cli.duration import duration
 from kharness.cli.opening import open_here, open_to_act, show
 from kharness.cli.table import print_table
 from kharness.cli.watching import watching
-from kharness.errors import KharnessError, SettingsError
+from kharness.errors import KharnessError, SettingsError, UsageError
 from kharness.ops.fleet import Conducted, Group, conduct
 from kharness.ops.groups.fleet import Fleet
 from kharness.ops.harness import Harness
@@ -56,8 +57,8 @@ def group_options(command: Command) -> Command:
         click.option("--dry-run", is_flag=True, help="Only say what would be done, and in which order."),
         click.option(
             "--timeout",
-            type=click.FloatRange(min=0, min_open=True),
-            metavar="SECONDS",
+            callback=duration,
+            metavar="DURATION",
             help="Stop what takes longer.",
         ),
         click.option("--parallel", type=click.IntRange(min=1), metavar="N", help="So many at a time."),
@@ -80,9 +81,11 @@ def run_group(
     before the summary; without `summary` there is one only where something is not well.
     """
     harness = open_to_act() if acts and not manner.dry_run else open_here()
+    if not harness.catalog.directories:
+        raise UsageError("there is no container directory: no source path holds any")
     settings, unread = harness.fleet()
     group = choose(Fleet(harness=harness, settings=settings))
-    broken = tuple(unread.values()) if group.needs_settings else ()
+    broken = unread if group.needs_settings else {}
     done = Conducted(outcomes=tuple(_would(group))) if manner.dry_run else _conduct(group, harness, manner.parallel)
     outcomes = tuple(sorted(done.outcomes, key=_place(group)))
     ok = not broken and all(outcome.result is Result.DONE for outcome in outcomes)
@@ -131,21 +134,22 @@ def _place(group: Group) -> Callable[[Outcome], tuple[int, str]]:
     return lambda outcome: (places.get(outcome.name, -1), outcome.name)
 
 
-def _print_json(group: Group, outcomes: tuple[Outcome, ...], broken: tuple[SettingsError, ...], *, ok: bool) -> None:
+def _print_json(group: Group, outcomes: tuple[Outcome, ...], broken: Mapping[str, SettingsError], *, ok: bool) -> None:
     found = {
         "command": group.command,
         "ok": ok,
         "containers": [outcome_value(outcome) for outcome in outcomes],
-        "broken": [str(error) for error in broken],
+        "broken": {name: str(error) for name, error in broken.items()},
         "left_out": dict(group.left_out),
     }
     click.echo(json.dumps(found, indent=2))
 
 
-def _print(group: Group, outcomes: tuple[Outcome, ...], broken: tuple[SettingsError, ...], *, summary: bool) -> None:
-    print_table(COLUMNS, map(outcome_row, outcomes if summary else ()))
+def _print(group: Group, outcomes: tuple[Outcome, ...], broken: Mapping[str, SettingsError], *, summary: bool) -> None:
+    unread = [(name, "", "settings broken", "") for name in broken]
+    print_table(COLUMNS, [*map(outcome_row, outcomes), *unread] if summary else ())
     show(detail_lines(outcomes))
     for name, reason in group.left_out.items():
         click.echo(f"{name}: {reason}", err=True)
-    for error in broken:
+    for error in broken.values():
         click.secho(str(error), fg="red", err=True)

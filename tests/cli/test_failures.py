@@ -199,7 +199,7 @@ def test_settings_that_cannot_be_read_are_told_with_all_their_problems(site: Sit
     ("words", "status", "others"),
     [
         ("check-all-up", 1, "DEAD: exited with 1"),
-        ("doctor", 1, "ok  DEAD"),
+        ("doctor", 1, "--  DEAD"),
         ("list", 0, "DEAD "),
         ("list --not-up", 0, "DEAD "),
         ("prep --all", 1, ""),
@@ -224,3 +224,12 @@ def test_what_needs_no_settings_lists_as_ever(site: Site, words: str) -> None:
     done = site.d(*words.split())
     assert done.status == 0
     assert "settings.yaml" not in done.output
+
+
+@pytest.mark.engine
+@pytest.mark.usefixtures("engine")
+@pytest.mark.parametrize("words", ["up-all", "down-all --dry-run", "test-all", "upgrade-all --json"])
+def test_a_fleet_of_none_is_no_success(tmp_path: Path, words: str) -> None:
+    done = Site(Project.create(tmp_path / "project", prefix="kt-")).d(*words.split())
+    assert done.status == 2
+    assert "there is no container directory: no source path holds any" in done.output

@@ -42,6 +42,8 @@ def command(
     """
     configured = load_host_settings(project=project_of(Path.cwd()), environ=os.environ)
     found = tuple(describe(find_containers(configured.source_paths).directories, below=configured.defaults))
+    if not found:
+        click.echo("there is no container directory: no source path holds any", err=True)
     chosen = [each for each in found if (each.buildable or not buildable) and (each.testable or not testable)]
     if autostart or waves or not_up:
         host = socket.gethostname()
