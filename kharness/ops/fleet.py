@@ -13,6 +13,8 @@ from kharness.host.forked import Job, Work
 from kharness.plan.fleet import Course, End, Hold, Step, can_begin
 from kharness.plan.outcome import Outcome, Result
 
+KILLED = "the next command, or 'kharness recover', finishes or puts back what it has begun"
+
 
 class Crew(Protocol):
     """Who works: `Children`, or what stands for them in a test."""
@@ -178,7 +180,7 @@ class _Run:
             name=ended.name,
             result=result,
             text=text,
-            notes=tuple(value.get("notes", ())),
+            notes=(*value.get("notes", ()), *([KILLED] if ended.problem.endswith("killed") else [])),
             data=value.get("data", {}),
             wave=step.wave,
             seconds=ended.seconds,

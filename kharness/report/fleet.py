@@ -79,7 +79,7 @@ def ended_text(outcome: Outcome) -> str:
     """Return how it ended, in a line."""
     if outcome.result in {Result.HELD, Result.LEFT}:
         return result_text(outcome)
-    said = _first_line(outcome)
+    said = _first_line(outcome) or "done"
     if outcome.result is not Result.DONE:
         said = ": ".join(filter(None, (outcome.result.value, said)))
     return f"{said}, {outcome.seconds:.1f} s"
@@ -124,7 +124,7 @@ def _first(rows: tuple[Row, ...], room: int) -> tuple[Row, ...]:
 def _first_line(outcome: Outcome) -> str:
     # Errors begin with the container's name, where they stand alone; an interrupt with that word.
     first = (outcome.text.splitlines() or [""])[0].removeprefix(f"{outcome.name}: ")
-    return first.removeprefix(outcome.result.value).removeprefix(": ")
+    return first.removeprefix(outcome.result.value).removeprefix(": ").removeprefix(", and ")
 
 
 def _row_text(row: Row, *, width: int, now: float) -> str:

@@ -56,6 +56,12 @@ def test_a_board_is_never_wider_nor_higher_than_the_terminal() -> None:
         (FAILED, ("db", "", "failed", "60.0"), "failed: was not ready, 60.0 s"),
         (HELD, ("app", "2", "held back: wave 1 is not healthy: db", ""), "held back: wave 1 is not healthy: db"),
         (LEFT, ("dns", "3", "not begun", ""), "not begun"),
+        (Outcome(name="x", result=Result.DONE, log=LOG), ("x", "", "", "0.0"), "done, 0.0 s"),
+        (
+            Outcome(name="x", result=Result.INTERRUPTED, text="interrupted, and killed", log=LOG),
+            ("x", "", "interrupted", "0.0"),
+            "interrupted: killed, 0.0 s",
+        ),
     ],
 )
 def test_how_one_ended(outcome: Outcome, row: tuple[str, ...], text: str) -> None:
