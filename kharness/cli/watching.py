@@ -15,11 +15,13 @@ import click
 from kharness.cli.opening import COLOURS, tell
 from kharness.host.outputs import last_lines
 from kharness.plan.outcome import Outcome
-from kharness.report.fleet import Row, board, ended_text
+from kharness.report.fleet import Row, board, ended_text, said_last
 from kharness.report.released import Line
 
 EVERY = 0.1
 """Seconds between two pictures."""
+RECENT = 10
+"""Lines among which the last one with words is looked for."""
 UP, CLEAR = "\x1b[{}A", "\r\x1b[J"
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
 
@@ -85,8 +87,8 @@ class Board:
         self._due = self._clock() + EVERY
         for name in self._silent:
             # A program tells nothing; what it prints says what it does.
-            if self._rows[name].working and (said := last_lines(self._logs / f"{name}.log", 1)):
-                self._rows[name].what = said[0]
+            if self._rows[name].working and (said := said_last(last_lines(self._logs / f"{name}.log", RECENT))):
+                self._rows[name].what = said
         size = shutil.get_terminal_size()
         lines = board(self._rows.values(), columns=size.columns, lines=size.lines, now=self._clock())
         drawn = "\n".join(map(self._styled, lines))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ COLUMNS = ("name", "wave", "result", "seconds")
 WAITING, WORKING = "waits", "at work"
 MARGIN = 2
 GAP = "  "
+WORD = re.compile(r"[^\W\d_]{2}")
 SHORTEST = 20
 """Columns that a terminal is taken to have at the least."""
 
@@ -55,6 +57,11 @@ def counts_text(rows: Iterable[Row]) -> str:
     parts += [f"{failed} not"] if failed else []
     parts += [f"{working} at work"] if working else []
     return ", ".join(parts)
+
+
+def said_last(lines: Sequence[str]) -> str:
+    """Return the last line that has words: the dots of a test's progress have none."""
+    return next((line for line in reversed(lines) if WORD.search(line)), "")
 
 
 def outcome_row(outcome: Outcome) -> tuple[str, ...]:

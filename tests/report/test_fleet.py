@@ -7,7 +7,7 @@ from pathlib import PurePath
 import pytest
 
 from kharness.plan.outcome import Outcome, Result
-from kharness.report.fleet import Row, board, detail_lines, ended_text, outcome_row, outcome_value
+from kharness.report.fleet import Row, board, detail_lines, ended_text, outcome_row, outcome_value, said_last
 from kharness.report.table import cell_width
 
 LOG = PurePath("/state/output/up-all/web.log")
@@ -97,3 +97,16 @@ def test_programs_get_it_as_plain_values() -> None:
         "image": "sha256:1",
     }
     assert outcome_value(LEFT)["log"] is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (("web: building", "web: verifying production", "..F", "... [100%]"), "web: verifying production"),
+        (("containers/web/test_web.py ..  [50%]",), "containers/web/test_web.py ..  [50%]"),
+        (("....",), ""),
+        ((), ""),
+    ],
+)
+def test_what_a_program_does_is_its_last_line_with_words(lines: tuple[str, ...], said: str) -> None:
+    assert said_last(lines) == said
