@@ -23,6 +23,7 @@ POOL = 32
 SSH_SESSIONS = 5
 """sshd allows ten on a connection (MaxSessions), and takes a moment to notice that one has ended."""
 HELLO_TIMEOUT = 10.0
+USUAL = "/var/run/docker.sock"
 
 Version = tuple[int, ...]
 
@@ -84,6 +85,8 @@ def _advice(failures: list[tuple[Endpoint, str]], *, uid: int) -> list[str]:
         return ["add this user to the group `docker` (`usermod -aG docker USER`, then log in again), or use root"]
     if not all(endpoint.socket for endpoint, _ in failures):
         return []
+    if any(endpoint.origin == "DOCKER_HOST" and endpoint.socket != USUAL for endpoint, _ in failures):
+        return ["start the engine that DOCKER_HOST names, or unset it: then the usual one is asked"]
     if shutil.which("dockerd", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"):
         return ["`kharness engine start` starts the engine that is installed here"]
     if shutil.which("apt-get"):

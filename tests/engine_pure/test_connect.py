@@ -86,6 +86,12 @@ def test_a_remote_engine_is_not_started_from_here() -> None:
     assert "kharness engine start" not in unavailable(failures, uid=0)
 
 
+def test_who_has_named_a_socket_is_told_so() -> None:
+    for url, named in (("unix:///nope.sock", True), ("unix:///var/run/docker.sock", False)):
+        said = unavailable([(Endpoint(url=url, origin="DOCKER_HOST"), "No such file or directory")], uid=0)
+        assert ("or unset it: then the usual one is asked" in said) is named
+
+
 @pytest.mark.parametrize(("address", "own"), [("127.0.0.1", True), ("::1", True), ("192.0.2.1", False)])
 def test_an_address_is_known_as_ones_own(address: str, *, own: bool) -> None:
     assert is_own_address(address) is own
