@@ -63,5 +63,5 @@ def cli(context: click.Context) -> None:
     Exit status: 0 done, 1 it failed or was refused, 2 it was asked for wrongly; exec, enter, shell and attach end with
     the status of what they ran.
     """
-    if os.environ.get("NO_COLOR"):
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         context.color = False

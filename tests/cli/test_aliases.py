@@ -95,13 +95,15 @@ def test_what_cannot_be_read_completes_to_nothing(tmp_path: Path) -> None:
     assert (done.stdout.strip(), done.stderr) == ("", "")
 
 
-def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("variable", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_who_wants_no_colour_gets_none(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
     @click.command()
     def red() -> None:
         click.secho("red", fg="red")
 
     monkeypatch.setattr(Commands, "get_command", lambda *_: red)
+    monkeypatch.setenv("TERM", "xterm")
     coloured = CliRunner().invoke(cli, ["build"], color=True)
-    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv(variable, value)
     plain = CliRunner().invoke(cli, ["build"], color=True)
     assert (coloured.output, plain.output) == ("\x1b[31mred\x1b[0m\n", "red\n")

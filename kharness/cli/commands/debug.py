@@ -35,7 +35,7 @@ def _name_last(args: list[str], *, takes_value: set[str]) -> list[str]:
 @click.argument("name", shell_complete=complete_names)
 @click.argument("words", nargs=-1, metavar="[CMD...]")
 @click.option("--image", "-i", metavar="REF", help="Where tools come from; default: this host's base image.")
-@click.option("--dry-run", is_flag=True, help="Print the docker command and start nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the docker command; the image is fetched for that.")
 def command(name: str, words: tuple[str, ...], *, image: str | None, dry_run: bool) -> None:
     """Look into the running container NAME with the tools of another image.
 
