@@ -297,7 +297,7 @@ def test_leaving_early_leaves_nothing_behind(yard: Yard) -> None:
     def leave() -> None:
         with Children() as children:
             children.start(
-                yard.job("one", [sys.executable, "-c", "import os, time; print(os.getpid()); time.sleep(60)"])
+                yard.job("one", [sys.executable, "-uc", "import os, time; print(os.getpid()); time.sleep(60)"])
             )
             while not yard.log("one").strip():
                 children.wait()
