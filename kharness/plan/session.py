@@ -47,4 +47,5 @@ def session_line(
 ) -> tuple[str, ...]:
     """Return the command line; `more` are a user's own arguments for pytest."""
     ini = ("-c", str(place.ini)) if place.ini else ()
-    return (python, "-m", "pytest", str(directory), *flags, "--rootdir", str(place.root), *ini, *more)
+    # Unbuffered: who looks on while it writes to a file sees what it does.
+    return (python, "-u", "-m", "pytest", str(directory), *flags, "--rootdir", str(place.root), *ini, *more)

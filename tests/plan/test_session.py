@@ -34,8 +34,8 @@ def test_what_excludes_each_other(said: dict[str, bool]) -> None:
 def test_a_line() -> None:
     directory, place = PurePath("/c/web"), Place(root=PurePath("/p"))
     assert session_line("py", directory, ("--ready",), place=place, more=("-k", "a b")) == (
-        *("py", "-m", "pytest", "/c/web", "--ready", "--rootdir", "/p"),
+        *("py", "-u", "-m", "pytest", "/c/web", "--ready", "--rootdir", "/p"),
         *("-k", "a b"),
     )
     elsewhere = Place(root=PurePath("/p"), ini=PurePath("/p/pytest.ini"))
-    assert session_line("py", directory, (), place=elsewhere)[4:] == ("--rootdir", "/p", "-c", "/p/pytest.ini")
+    assert session_line("py", directory, (), place=elsewhere)[5:] == ("--rootdir", "/p", "-c", "/p/pytest.ini")
