@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Generator, Iterator, Mapping
@@ -32,6 +33,9 @@ BEFORE = pytest.StashKey[set[str]]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Sessions that tests start have options of their own; a controller leaves them for its workers to read."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell has started this in the background: all that tests start would ignore ctrl-c, too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", default=None):
         os.environ.pop("PYTEST_ADDOPTS", None)
         # Tests change files faster than byte code notices, which looks at seconds and sizes.
