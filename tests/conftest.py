@@ -115,10 +115,13 @@ def busybox(request: pytest.FixtureRequest, engine: Engine) -> Iterator[str]:
     program = shutil.which("busybox")
     if program is None or not is_static(Path(program)):
         no_engine(request, "a static busybox makes the tests' image: apt-get install -y busybox-static")
-    reference = f"{REPOSITORY}/busybox:{secrets.token_hex(4)}"
+    tag = secrets.token_hex(4)
+    reference = f"{REPOSITORY}/busybox:{tag}"
     engine.import_image([archive(Path(program))], reference, changes=['CMD ["sh"]'])
     yield reference
-    engine.remove_image(reference, force=True)
+    # The library makes a name from it.
+    for name in (f"{REPOSITORY}/busybox-{tag}:latest", reference):
+        engine.remove_image(name, force=True)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import pytest
 from kharness.engine.api import Engine
 from tests.plugin.neighbours import Target, probe, server
 from tests.plugin.sessions import as_machine
-from tests.projects import REPOSITORY, Project
+from tests.projects import Project
 
 pytestmark = pytest.mark.engine
 
@@ -70,11 +70,9 @@ SCRIPT = """\
 
 
 @pytest.fixture
-def plain(project: Project, engine: Engine, busybox: str) -> Iterator[Project]:
+def plain(project: Project) -> Project:
     (project.path / "pyproject.toml").write_text("")
-    yield project
-    # A reference's own name is made from it.
-    engine.untag(f"{REPOSITORY}/{busybox.rpartition('/')[2].replace(':', '-')}:latest")
+    return project
 
 
 def write(project: Project, name: str, text: str, **values: object) -> None:
