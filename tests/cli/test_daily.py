@@ -333,13 +333,13 @@ def test_shell_is_a_container_of_its_own_that_goes(fleet: Fleet) -> None:
     assert (piped.status, piped.output) == (0, "root:x:0:\nnogroup:x:65534:\n")
     left = fleet.engine.containers(labels={"kharness.name": name})
     assert [each.name for each in left] == [name]
-    assert "nothing is live yet; 'pytest " in fleet.said("shell", fleet.name("new"), status=1)
+    assert "nothing is live yet; 'kharness upgrade " in fleet.said("shell", fleet.name("new"), status=1)
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("up", "NEW"), "nothing is live yet; 'pytest "),
+        (("up", "NEW"), "nothing is live yet; 'kharness upgrade "),
         (("down", "NEW"), "there is no container of it; 'kharness up "),
         (("restart", "NEW"), "there is no container of it; 'kharness up "),
         (("logs", "NEW"), "there is no container of it; 'kharness up "),
