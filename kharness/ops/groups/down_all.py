@@ -7,12 +7,11 @@ from typing import Any
 
 from kharness.ops.down import down
 from kharness.ops.fleet import Group, worked
-from kharness.ops.groups.fleet import Fleet, running
+from kharness.ops.groups.fleet import TIMEOUT, Fleet, running
 from kharness.ops.harness import Harness
 from kharness.ops.present import present
 from kharness.plan.fleet import Hold, plan_course
 
-TIMEOUT = 300.0
 NO_CONTAINER = "has no container"
 
 

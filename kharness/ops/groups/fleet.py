@@ -6,17 +6,22 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from kharness.engine.connect import connect_anew
 from kharness.host.forked import Tell, Work
 from kharness.host.owner import current_owner
+from kharness.ops.fleet import Group
 from kharness.ops.harness import Harness
 from kharness.plan import labels
+from kharness.plan.fleet import Hold, plan_course
 from kharness.plan.waves import wave_of
 from kharness.settings.model import Settings
 
+TIMEOUT = 300.0
+"""Seconds for what stops, starts or launches one container."""
 UNKNOWN = "is left alone: no source path has its container directory"
 
 
@@ -55,6 +60,29 @@ class Fleet:
             return work(replace(known, engine=engine, owner=current_owner(), report=report))
 
         return own
+
+
+def in_waves(
+    fleet: Fleet,
+    command: str,
+    work: Callable[[Harness, str], Any],
+    would: Callable[[Harness, str], str],
+    *,
+    keep_going: bool,
+    timeout: float | None,
+) -> Group:
+    """Return the group of all that starts with this host: a wave begins when all of the one before is healthy.
+
+    With `keep_going` it begins when that has ended, and only what needs what failed is held back.
+    """
+    return Group(
+        command=command,
+        course=plan_course(fleet.starting(), fleet.dependencies(), broken=fleet.broken),
+        hold=Hold.NEEDS if keep_going else Hold.WAVES,
+        timeout=timeout or TIMEOUT,
+        work=lambda name, _: fleet.forked(name, lambda harness: work(harness, name)),
+        would=partial(would, fleet.harness),
+    )
 
 
 def running(harness: Harness) -> tuple[tuple[str, ...], dict[str, str]]:
