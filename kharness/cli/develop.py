@@ -9,8 +9,9 @@ from contextlib import suppress
 
 import click
 
-from kharness.cli.handover import INTERRUPTED, PROGRAM, client_command, is_terminal
+from kharness.cli.handover import PROGRAM, client_command, is_terminal
 from kharness.cli.opening import tell
+from kharness.cli.statuses import INTERRUPTED
 from kharness.engine.api import Engine
 from kharness.ops.develop import Development, development, plan_line
 from kharness.ops.harness import Harness

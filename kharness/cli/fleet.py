@@ -13,6 +13,7 @@ import click
 
 from kharness.cli.duration import duration
 from kharness.cli.opening import open_here, open_to_act, show
+from kharness.cli.statuses import BY_SIGNAL
 from kharness.cli.table import print_table
 from kharness.cli.watching import watching
 from kharness.errors import KharnessError, SettingsError, UsageError
@@ -24,9 +25,6 @@ from kharness.plan.outcome import Outcome, Result
 from kharness.report.fleet import COLUMNS, detail_lines, outcome_row, outcome_value
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-BY_SIGNAL = 128
-"""What shells add to the number of a signal that ended something."""
 
 keep_going_option = click.option("--keep-going", "-k", is_flag=True, help="Hold back only what needs what failed.")
 

@@ -12,13 +12,11 @@ import subprocess
 import sys
 from typing import NoReturn
 
+from kharness.cli.statuses import BY_SIGNAL
 from kharness.errors import HostError
 from kharness.ops.harness import Harness
 
 PROGRAM = "docker"
-BY_SIGNAL = 128
-"""What shells add to the number of a signal that ended something."""
-INTERRUPTED = BY_SIGNAL + signal.SIGINT
 MISSING = (
     "the docker client is not installed, and a terminal in a container needs it: "
     "'apt-get install -y docker-cli', or docker.io where there is no such package"

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-BY_SIGNAL = 128
-"""What shells add to the number of a signal that ended something."""
+from kharness.cli.statuses import BY_SIGNAL
+
 # The alternate screen without a cursor, and back, console_codes(4) and xterm's control sequences.
 ENTER, LEAVE = "\x1b[?1049h\x1b[?25l\x1b[2J", "\x1b[?25h\x1b[?1049l"
 HOME, REST_OF_LINE, REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"

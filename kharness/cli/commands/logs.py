@@ -6,9 +6,9 @@ import sys
 
 import click
 
-from kharness.cli.handover import INTERRUPTED
 from kharness.cli.names import complete_names
 from kharness.cli.opening import open_here, select
+from kharness.cli.statuses import INTERRUPTED
 from kharness.ops.logs import logs
 from kharness.ops.present import must_be_there
 

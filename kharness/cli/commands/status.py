@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 import click
 
 from kharness.cli.duration import duration
-from kharness.cli.handover import INTERRUPTED
 from kharness.cli.names import complete_names
 from kharness.cli.opening import COLOURS, open_here, select
 from kharness.cli.screen import whole_screen
+from kharness.cli.statuses import INTERRUPTED
 from kharness.errors import EngineError, UsageError
 from kharness.ops.harness import Harness
 from kharness.ops.status import Statuses, scan_now, statuses
