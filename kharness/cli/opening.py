@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 import click
 
 from kharness.cli.project import project_of
-from kharness.settings.catalog import ContainerDir, find_containers
 
 if TYPE_CHECKING:
     from kharness.ops.harness import Harness
     from kharness.ops.view import View
     from kharness.report.released import Line
-    from kharness.settings.laid import Source
-    from kharness.settings.load import Loaded
+    from kharness.settings.catalog import Catalog, ContainerDir
+    from kharness.settings.host import HostSettings
 
 COLOURS = {"good": "green", "bad": "red", "doubtful": "yellow"}
 
@@ -40,14 +39,11 @@ def open_here() -> Harness:
     return open_harness(project=project_of(Path.cwd()), environ=os.environ, report=tell)
 
 
-def settings_here(name: str, *, above: Iterable[Source]) -> tuple[ContainerDir, Loaded]:
-    """Read the settings of the directory that a name means, under what is `above`; no engine is asked."""
+def host_here() -> HostSettings:
+    """Read the host's configuration as it counts in the current directory; no engine is asked."""
     from kharness.settings.host import load_host_settings  # noqa: PLC0415
-    from kharness.settings.load import load_laid  # noqa: PLC0415
 
-    host = load_host_settings(project=project_of(Path.cwd()), environ=os.environ)
-    directory = find_containers(host.source_paths).select(name, prefix=sys.stdin.isatty())
-    return directory, load_laid(directory.path, below=host.defaults, above=above)
+    return load_host_settings(project=project_of(Path.cwd()), environ=os.environ)
 
 
 def open_to_act() -> Harness:
@@ -67,7 +63,12 @@ def tell(who: str, what: str) -> None:
 
 def select(view: View, name: str) -> ContainerDir:
     """Return the directory that a name means: a prefix will do on a terminal, scripts must be exact."""
-    return view.catalog.select(name, prefix=sys.stdin.isatty())
+    return select_in(view.catalog, name)
+
+
+def select_in(catalog: Catalog, name: str) -> ContainerDir:
+    """Do the same where there is no engine."""
+    return catalog.select(name, prefix=sys.stdin.isatty())
 
 
 def show(lines: Iterable[Line]) -> None:

@@ -12,11 +12,11 @@ from typing import NoReturn
 
 import click
 
+from kharness.cli.opening import host_here, select_in
 from kharness.cli.project import project_of
 from kharness.errors import HostError
 from kharness.ops.pytests import session_of
 from kharness.settings.catalog import find_containers
-from kharness.settings.host import load_host_settings
 
 prod_ready_option = click.option("--prod-ready", is_flag=True, help="With copies of the real volumes.")
 if_changed_option = click.option("--if-changed", is_flag=True, help="Unless exactly this passed before.")
@@ -24,10 +24,8 @@ if_changed_option = click.option("--if-changed", is_flag=True, help="Unless exac
 
 def run_session(name: str, flags: Sequence[str], more: Sequence[str], *, dry_run: bool) -> None:
     """Test a directory as pytest does, or say how; no engine is asked before."""
-    project = project_of(Path.cwd())
-    host = load_host_settings(project=project, environ=os.environ)
-    directory = find_containers(host.source_paths).select(name, prefix=sys.stdin.isatty())
-    line = session_of(directory, flags, project=project, more=more)
+    directory = select_in(find_containers(host_here().source_paths), name)
+    line = session_of(directory, flags, project=project_of(Path.cwd()), more=more)
     if dry_run:
         click.echo(shlex.join(line))
         return

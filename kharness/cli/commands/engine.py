@@ -7,13 +7,11 @@ from pathlib import Path
 
 import click
 
-from kharness.cli.opening import tell
-from kharness.cli.project import project_of
+from kharness.cli.opening import host_here, tell
 from kharness.engine.connect import connect
 from kharness.engine.start import install_command, install_engine
 from kharness.errors import EngineUnavailableError
 from kharness.ops.harness import can_start, open_engine
-from kharness.settings.host import load_host_settings
 
 
 @click.group()
@@ -38,7 +36,7 @@ def start(*, install: bool, dry_run: bool) -> None:
       kharness engine start
       kharness engine start --install
     """
-    host = load_host_settings(project=project_of(Path.cwd()), environ=os.environ)
+    host = host_here()
     if dry_run:
         click.echo(_foreseen(host.engine, install=install))
         return

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-from pathlib import Path
 
 import click
 
-from kharness.cli.opening import open_here
-from kharness.cli.project import project_of
+from kharness.cli.opening import host_here, open_here
 from kharness.cli.table import print_table
 from kharness.ops.checkup import why_down
 from kharness.ops.described import describe
 from kharness.plan.described import Described
 from kharness.report.described import COLUMNS, described_row, described_value
 from kharness.settings.catalog import find_containers
-from kharness.settings.host import load_host_settings
 
 
 @click.command()
@@ -40,7 +36,7 @@ def command(
       kharness list --waves
       kharness list --testable --quiet
     """
-    configured = load_host_settings(project=project_of(Path.cwd()), environ=os.environ)
+    configured = host_here()
     found = tuple(describe(find_containers(configured.source_paths).directories, below=configured.defaults))
     if not found:
         click.echo("there is no container directory: no source path holds any", err=True)

@@ -13,7 +13,7 @@ from kharness.cli.develop import develop
 from kharness.cli.foreground import stay
 from kharness.cli.laying import SettingsCommand, complete_keys, sources_of
 from kharness.cli.names import complete_names
-from kharness.cli.opening import open_here, open_to_act, select, settings_here, tell
+from kharness.cli.opening import host_here, open_here, open_to_act, select, select_in, tell
 from kharness.cli.shells import open_shell
 from kharness.errors import UsageError
 from kharness.ops.harness import Harness
@@ -26,8 +26,9 @@ from kharness.plan.facts import short_id
 from kharness.plan.launch import LaunchPlan, TestPlace, plan_test_launch
 from kharness.plan.modes import Mode
 from kharness.plan.mounts import Scratch
-from kharness.settings.catalog import ContainerDir
+from kharness.settings.catalog import ContainerDir, find_containers
 from kharness.settings.laid import Source
+from kharness.settings.load import load_laid
 
 PRODUCTION = "production"
 
@@ -117,7 +118,9 @@ class _Planned:
 
 
 def _explain(name: str, above: tuple[Source, ...], key: str) -> None:
-    directory, loaded = settings_here(name, above=above)
+    host = host_here()
+    directory = select_in(find_containers(host.source_paths), name)
+    loaded = load_laid(directory.path, below=host.defaults, above=above)
     for line in explain(key, loaded.sources, name=directory.name, built=loaded.settings.image is None):
         click.echo(line)
 
