@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kharness.engine.api import Engine
-from kharness.engine.contexts import Endpoint, endpoints
+from kharness.engine.contexts import USUAL, Endpoint, endpoints
 from kharness.engine.docker import DockerEngine
 from kharness.engine.transport import Client
 from kharness.engine.unixsocket import SocketClient
@@ -23,7 +23,6 @@ POOL = 32
 SSH_SESSIONS = 5
 """sshd allows ten on a connection (MaxSessions), and takes a moment to notice that one has ended."""
 HELLO_TIMEOUT = 10.0
-USUAL = "/var/run/docker.sock"
 
 Version = tuple[int, ...]
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from kharness.errors import EngineUnavailableError
 
+USUAL = "/var/run/docker.sock"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
@@ -49,7 +51,7 @@ def endpoints(*, host: str | None, environ: Mapping[str, str], home: Path) -> tu
 
 
 def _usual_sockets(runtime: str | None) -> list[tuple[str, str]]:
-    sockets = [("/var/run/docker.sock", "the default socket")]
+    sockets = [(USUAL, "the default socket")]
     if runtime:
         sockets.append((f"{runtime}/docker.sock", "a rootless Docker's socket"))
     sockets.append(("/run/podman/podman.sock", "Podman's socket"))
