@@ -38,7 +38,6 @@ def up(harness: Harness, directory: ContainerDir, *, dry_run: bool = False) -> U
     """
     name = directory.name
     found = present(harness, name)
-    live = harness.engine.image(harness.tags(name).live)
     anew = False
     if found is not None and found.running:
         image = found.image_id
@@ -51,6 +50,7 @@ def up(harness: Harness, directory: ContainerDir, *, dry_run: bool = False) -> U
             harness.report(name, f"it ran with {laid}, which no file says, and now runs without")
     if anew:
         return Up(name=name, state="started", image=image, live=image)
+    live = harness.engine.image(harness.tags(name).live)
     return Up(name=name, state="running", image=image, live=live.id if live else None)
 
 
