@@ -170,8 +170,8 @@ def _is_nobodys(said: Mapping[str, str], *, alone: bool) -> bool:
 
 def _images(engine: Engine) -> set[str]:
     # An image that has lost its name does not say whose it was.
-    named = {f"image {tag}" for image in engine.images() for tag in image.tags if tag.startswith(OURS)}
-    return named | {f"image {image.id}" for image in engine.images() if not image.tags}
+    names = (name for image in engine.images() for name in image.tags or (image.id,))
+    return {f"image {name}" for name in names if name.startswith((*OURS, "sha256:"))}
 
 
 def _mounts() -> set[str]:
