@@ -101,7 +101,7 @@ def run_group(
 
 
 def _conduct(group: Group, harness: Harness, parallel: int | None) -> Conducted:
-    logs = harness.state_dir / "output"
+    logs = harness.output
     watch = watching((step.name for step in group.course.steps), logs=logs / group.command)
     # Each process makes its own connection; some kinds have threads of their own.
     harness.engine.close()

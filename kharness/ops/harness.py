@@ -66,6 +66,11 @@ class Harness:
         """The directory of this engine's locks."""
         return self.state_dir / "locks"
 
+    @property
+    def output(self) -> Path:
+        """The directory of what commands over many containers have printed, `COMMAND/NAME.log`."""
+        return self.state_dir / "output"
+
     def tags(self, name: str) -> Tags:
         """Return the references of a container directory's images."""
         return Tags(self.repository, name)

@@ -50,7 +50,7 @@ def run_in(harness: Harness, name: str, *, words: Sequence[str], user: str | Non
     sys.stdout.write(f"{done.stdout}{done.stderr}")
     text = "done" if done.ok else f"exit status {done.exit_code}"
     streams = {"stdout": done.stdout, "stderr": done.stderr}
-    log = harness.state_dir / "output" / COMMAND / f"{name}.log"
+    log = harness.output / COMMAND / f"{name}.log"
     return worked(
         text,
         failed=not done.ok,
