@@ -3,7 +3,7 @@
     KharnessError
     ├── SettingsError            a settings file, with all its problems
     ├── UsageError               what was typed cannot be done
-    ├── RefusedError             the gate says no
+    ├── RefusedError             the gate refuses
     ├── EngineError              the engine refused or failed
     │   ├── EngineUnavailableError   no engine answers
     │   ├── ImageMissingError        no such image, and it cannot be pulled
@@ -12,9 +12,9 @@
     │   └── BuildError               a build step failed; carries the last lines
     ├── UnseenError              a check found nothing that it could look at
     ├── LaunchError              a container did not start or did not become ready
-    ├── ExpectationError         a container is not as a test, or its settings, expect it to be
+    ├── ExpectationError         a container does not meet an expectation of a test or its settings
     ├── HostError                the host's file system or network refused
-    │   └── LockedError              somebody else is at it
+    │   └── LockedError              another process holds the lock
     └── StateError               the state database cannot be used
 
 Edges (the command line and the plugin) catch `KharnessError` once and print it; its text is complete and needs no
@@ -23,6 +23,7 @@ traceback.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,8 +32,42 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+STYLE = re.compile(r"\x1b\[[0-9;:]*m")
+"""Colours and weights of text, console_codes(4): they move nothing and change nothing but looks."""
+OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+"""Characters that a terminal obeys, hides or cannot print, except for tabs and newlines."""
+
+BYTES = (0xDC80, 0xDCFF)
+"""The surrogates that stand for bytes of a file name that is not UTF-8."""
+
+
+def visible(text: str, *, style: bool = False) -> str:
+    """Return a text without control characters: they are shown as in a Python string.
+
+    Colours are left out, or kept with `style`.
+    """
+    text = text.replace("\r\n", "\n")
+    if not OBEYED.search(text):
+        return text
+    if not style:
+        return OBEYED.sub(_escaped, STYLE.sub("", text))
+    kept = STYLE.findall(text)
+    shown = [OBEYED.sub(_escaped, part) for part in STYLE.split(text)]
+    return "".join(f"{part}{code}" for part, code in zip(shown, [*kept, ""], strict=True))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    if BYTES[0] <= code <= BYTES[1]:
+        return f"\\x{code - 0xDC00:02x}"
+    return found[0].encode("unicode_escape").decode()
+
+
 class KharnessError(Exception):
-    """Root of the tree; `str()` is a message for a person."""
+    """Root of the tree; `str()` is a message for a person, of which a terminal obeys nothing."""
+
+    def __str__(self) -> str:
+        return visible(super().__str__())
 
 
 class UsageError(KharnessError):
@@ -53,7 +88,7 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.file}: {self.key}" if self.key else f"{self.file}"
-        return f"{where}: {self.message}"
+        return visible(f"{where}: {self.message}")
 
 
 class SettingsError(KharnessError):
@@ -109,7 +144,7 @@ class HostError(KharnessError):
 
 
 class LockedError(HostError):
-    """Somebody else holds a lock; the text says who."""
+    """Another process holds a lock; the text says which."""
 
 
 class StateError(KharnessError):

@@ -8,9 +8,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
 
-from kharness.settings.scalars import Duration, FileMode, Filled, RelativePath, below, read_text
 from kharness.settings.section import Section, expected
-from kharness.settings.several import Environment
+from kharness.settings.values import Duration, Environment, FileMode, Filled, RelativePath, below, read_text
 
 SHA256 = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})", re.ASCII)
 URL = re.compile(r"https?://[^\s/]+\S*")
@@ -73,6 +72,8 @@ class Build(Section):
 
     place: ClassVar[str] = "build"
 
+    short_schema: ClassVar[tuple[dict[str, Any], ...]] = ({"enum": [".", "./"]},)
+
     args: Environment = Field(default_factory=dict[str, str])
     """Values for the Dockerfile's ARG instructions."""
     target: Filled | None = None
@@ -82,4 +83,9 @@ class Build(Section):
     download: tuple[Download, ...] = ()
     """What comes from the net, by checksum."""
     max_age: Duration | None = None
-    """Build anew when the image is older, though nothing changed: its base and packages have."""
+    """Build again when the image is older, though nothing changed: its base and packages have."""
+
+    @classmethod
+    def from_short(cls, value: Any) -> Any:
+        # Compose's short form is the context, which here is the directory itself.
+        return {} if value in (".", "./") else value

@@ -7,9 +7,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator
 
-from kharness.settings.dates import Day
-from kharness.settings.scalars import Filled, MountTarget, Size
+from kharness.settings.policy import Day
 from kharness.settings.section import Section, expected, wrong
+from kharness.settings.values import Filled, MountTarget, Size
 
 FileType = Literal["file", "directory", "link", "fifo", "socket", "device"]
 
@@ -52,7 +52,7 @@ class Expected(Section):
         return {"path": value}
 
 
-class Drift(Section):
+class DriftSettings(Section):
     """What may differ in a running production container from its image."""
 
     place: ClassVar[str] = "drift"

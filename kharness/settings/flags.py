@@ -13,20 +13,20 @@ from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from kharness.errors import Problem, SettingsError, UsageError
-from kharness.settings.laid import ASSIGNED, COMMAND_LINE, Source
+from kharness.settings.layers import ASSIGNED, COMMAND_LINE, SettingsLayer
 from kharness.settings.model import Settings
 from kharness.settings.section import Section
 from kharness.settings.service import ServiceKeys
-from kharness.settings.several import Argv
 from kharness.settings.sources import ENVIRONMENT
-from kharness.settings.yaml12 import read_yaml
-from kharness.settings.yaml_errors import YamlError
-from kharness.settings.yaml_scalars import NOT_TEXT, plain
+from kharness.settings.values import Argv
+from kharness.settings.yaml12 import NOT_TEXT, YamlError, plain, read_yaml
 
 PREFIX = "KHARNESS_RUN_"
 """What the names of variables begin with; for other commands they mean nothing."""
 NULL = ("null",)
-ONLY_PRODUCTION = frozenset({"image", "build"})
+ALWAYS_NAMED = frozenset({"build"})
+"""Sections with a short form, of which words say the keys all the same."""
+ONLY_PRODUCTION = frozenset({"image", "build", "platform"})
 
 
 class Form(StrEnum):
@@ -46,7 +46,9 @@ def form_of(key: str) -> Form:
         return Form.FLAG
     if origin is tuple and kind != _unwrapped(Argv):
         return Form.LIST
-    if issubclass(origin, Mapping) or (issubclass(origin, Section) and not origin.short_schema):
+    if not isinstance(origin, type):
+        return Form.VALUE
+    if key in ALWAYS_NAMED or issubclass(origin, Mapping) or (issubclass(origin, Section) and not origin.short_schema):
         return Form.NAMED
     return Form.VALUE
 
@@ -61,10 +63,10 @@ def variable_name(key: str) -> str:
     return f"{PREFIX}{key.upper()}"
 
 
-def from_flags(said: Mapping[str, tuple[str, ...] | bool], *, in_test: bool = False) -> Source:
+def from_flags(said: Mapping[str, tuple[str, ...] | bool], *, in_test: bool = False) -> SettingsLayer:
     """Return what flags say, the words of each by its key. Raises `SettingsError` for what is no text.
 
-    With `in_test` they hold in a test instance, whatever `test:` says.
+    With `in_test` they hold in a test instance, over `test:`.
     """
     names = {key: flag_name(key, negated=words is False) for key, words in said.items()}
     wrong = [
@@ -75,10 +77,10 @@ def from_flags(said: Mapping[str, tuple[str, ...] | bool], *, in_test: bool = Fa
     if wrong:
         raise SettingsError(wrong)
     found = {key: words if isinstance(words, bool) else read_words(key, words) for key, words in said.items()}
-    return Source(said=_for_tests(found) if in_test else found, file=COMMAND_LINE, names=names, unsets=True)
+    return SettingsLayer(said=_for_tests(found) if in_test else found, file=COMMAND_LINE, names=names, unsets=True)
 
 
-def from_environment(environ: Mapping[str, str], *, in_test: bool = False) -> Source:
+def from_environment(environ: Mapping[str, str], *, in_test: bool = False) -> SettingsLayer:
     """Return what variables say; an empty one says nothing. Raises `UsageError` for one that there is not."""
     keys = {variable_name(key): key for key in Settings.model_fields}
     set_ = {name: text for name, text in environ.items() if name.startswith(PREFIX) and text}
@@ -95,7 +97,7 @@ def from_environment(environ: Mapping[str, str], *, in_test: bool = False) -> So
         raise SettingsError(wrong)
     found = {keys[name]: read_words(keys[name], (text,)) for name, text in set_.items()}
     names = {key: variable_name(key) for key in found}
-    return Source(said=_for_tests(found) if in_test else found, file=ENVIRONMENT, names=names, unsets=True)
+    return SettingsLayer(said=_for_tests(found) if in_test else found, file=ENVIRONMENT, names=names, unsets=True)
 
 
 def read_words(key: str, words: tuple[str, ...]) -> Any:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 UNSUPPORTED: Mapping[str, Mapping[str, str]] = {
     "service": {
-        "annotations": "use labels",
+        "annotations": "",
         "attach": "",
         "blkio_config": "",
         "cgroup": "",
@@ -19,42 +19,26 @@ UNSUPPORTED: Mapping[str, Mapping[str, str]] = {
         "cpu_quota": "use cpus",
         "cpu_rt_period": "",
         "cpu_rt_runtime": "",
-        "cpu_shares": "use cpus",
-        "cpuset": "use cpus",
         "credential_spec": "",
-        "deploy": "use mem_limit, cpus and pids_limit",
         "develop": "",
         "device_cgroup_rules": "use devices",
         "dns_opt": "",
-        "dns_search": "",
-        "domainname": "use a full name as hostname",
         "extends": "use a YAML anchor",
         "external_links": "use networks",
-        "gpus": "use devices",
-        "group_add": "use user with a group, as in 'NAME:GROUP'",
-        "ipc": "",
+        "gpus": "",
         "isolation": "",
         "label_file": "use labels",
         "links": "use depends_on and networks",
-        "mac_address": "",
-        "mem_reservation": "use mem_limit",
-        "mem_swappiness": "use memswap_limit",
+        "mem_swappiness": "memswap_limit as high as mem_limit allows no swap",
         "models": "",
-        "network_mode": "use networks",
         "oom_kill_disable": "",
-        "oom_score_adj": "",
-        "pid": "",
-        "platform": "",
         "post_start": "",
         "pre_stop": "",
-        "privileged": "use cap_add and devices",
-        "profiles": "use autostart",
+        "profiles": "a container without autostart is started by hand alone",
         "provider": "",
-        "pull_refresh_after": "use build.max_age",
-        "pull_policy": "use --pull, or build.max_age",
-        "runtime": "",
+        "pull_refresh_after": "use --rebuild, which pulls again",
+        "pull_policy": "use --rebuild, which pulls again",
         "scale": "",
-        "shm_size": "use tmpfs, as in '/dev/shm:size=256m'",
         "storage_opt": "",
         "use_api_socket": "",
         "userns_mode": "",
@@ -79,7 +63,7 @@ UNSUPPORTED: Mapping[str, Mapping[str, str]] = {
         "platforms": "",
         "privileged": "",
         "provenance": "",
-        "pull": "use --pull, or build.max_age",
+        "pull": "use --rebuild, or build.max_age",
         "sbom": "",
         "secrets": "",
         "shm_size": "",
@@ -87,17 +71,26 @@ UNSUPPORTED: Mapping[str, Mapping[str, str]] = {
         "tags": "kharness moves the tags latest, live and prev itself",
         "ulimits": "",
     },
-    "healthcheck": {"start_interval": "readiness does not wait for the interval"},
-    "ports": {"app_protocol": "", "mode": "", "name": ""},
-    "volumes": {"cluster": "", "consistency": "", "image": "", "npipe": ""},
-    "volumes.bind": {"recursive": "", "selinux": ""},
+    "deploy": {
+        "endpoint_mode": "",
+        "labels": "use labels",
+        "mode": "",
+        "placement": "",
+        "replicas": "",
+        "restart_policy": "use restart",
+        "rollback_config": "",
+        "update_config": "",
+    },
+    "deploy.resources": {"reservations": "limits alone are supported"},
+    "env_file": {"format": ""},
+    "volumes": {"cluster": "", "image": "", "npipe": ""},
+    "volumes.bind": {"recursive": ""},
     "volumes.volume": {"labels": "", "subpath": ""},
     "networks": {
         "driver_opts": "",
         "gw_priority": "",
         "interface_name": "",
         "link_local_ips": "",
-        "mac_address": "",
         "priority": "the networks are joined in their order",
     },
     "depends_on": {"required": "", "restart": ""},
@@ -113,6 +106,28 @@ UNSUPPORTED: Mapping[str, Mapping[str, str]] = {
     },
 }
 """Section, key, and what to use instead (nothing where there is no obvious replacement)."""
+
+_NO = (False, "false")
+_YES = (True, "true")
+HARMLESS: Mapping[str, Mapping[str, tuple[object, ...]]] = {
+    "service": {
+        "attach": (*_NO, *_YES),
+        "oom_kill_disable": _NO,
+        "scale": (1, "1"),
+        "use_api_socket": _NO,
+    },
+    "build": {
+        "context": (".", "./"),
+        "dockerfile": ("Dockerfile", "./Dockerfile"),
+        "no_cache": _NO,
+        "privileged": _NO,
+        "pull": _NO,
+    },
+    "deploy": {"mode": ("replicated",), "replicas": (1, "1")},
+    "depends_on": {"required": _YES, "restart": _NO},
+    "volumes.bind": {"recursive": ("enabled",)},
+}
+"""Values of such keys that are Compose's own default, or change nothing here: said aloud they are passed over."""
 
 SERVICE: Mapping[str, str] = {
     "cap-add": "cap_add",
@@ -155,6 +170,11 @@ MISPLACED: Mapping[str, tuple[frozenset[str], str]] = {
     ),
 }
 """Keys of the one place that are written in the other."""
+
+
+def harmless(place: str) -> Mapping[str, tuple[object, ...]]:
+    """Return the keys of a section that are passed over with these values."""
+    return HARMLESS.get("service" if place == "test" else place, {})
 
 
 def explain_key(key: str, *, place: str, known: Iterable[str]) -> str:

@@ -1,33 +1,97 @@
-"""The configuration of this host: where container directories and volumes are, which engine, which networks."""
+"""The configuration of this host: where container directories and volumes are, which engine, which networks.
+
+Its files are read by `sources`; here they are validated, with the defaults that they have for all containers.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo
+from pydantic import BeforeValidator, Field, InstanceOf, ValidationError, ValidationInfo
 
 from kharness.errors import Problem, SettingsError
-from kharness.settings.defaults import Defaults, check_defaults
-from kharness.settings.glance import DEFAULT_REPOSITORY, ENGINE, REPOSITORY
+from kharness.settings.checks import check_settings
+from kharness.settings.foreign import explain_key
+from kharness.settings.layers import SettingsLayer, merge_layers
+from kharness.settings.model import Settings
 from kharness.settings.network import IP
+from kharness.settings.plain import PLAIN
 from kharness.settings.policy import Identifier, Profile, Waiver
-from kharness.settings.problems import told
-from kharness.settings.scalars import Duration, Filled, Flag, Positive
-from kharness.settings.section import Section, expected
-from kharness.settings.service import Image
-from kharness.settings.several import Argv, Parameters
-from kharness.settings.sources import ENVIRONMENT, SOURCE_VARIABLES, Layer, files, from_variable, placed
+from kharness.settings.problems import key_problems, without_variables
+from kharness.settings.project import SHOULD
+from kharness.settings.section import Section, expected, moved, problem, together, wrong
+from kharness.settings.service import Image, ServiceKeys
+from kharness.settings.sources import (
+    ENGINE,
+    ENVIRONMENT,
+    PROJECT_NAME,
+    REPOSITORY,
+    TABLES,
+    default_state_dir,
+    files,
+    placed,
+    variables,
+)
+from kharness.settings.values import Argv, Duration, Filled, Flag, Parameters, Positive
 
-TABLES = frozenset({"defaults", "networks", "waive"})
-"""Keys that have tables, which no variable can say, and of which each file adds some."""
-FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+KEY = "defaults"
+FOR_ALL = frozenset({"environment", "extra_hosts", "labels", "logging", "restart", "tmpfs", "ulimits"}) | {
+    row.key for row in PLAIN if row.shared
+}
+"""Keys that may hold for all containers of a host."""
+OF_ONE = "belongs to one container, and should be set in that one's settings.yaml"
+OWN_KEY: Mapping[str, str] = {
+    "policy": "has keys of its own in the host's configuration, policy and waive",
+    "networks": f"{OF_ONE}; which networks there are, the table networks says",
+}
+NOWHERE = Path("host configuration")
+
+
+def check_defaults(sources: Iterable[SettingsLayer]) -> list[Problem]:
+    """Return what contradicts itself among the defaults of all files, each at the file that says it."""
+    merged = merge_layers(sources)
+    problems: list[Problem] = []
+    for found in check_settings(Settings.model_validate({"image": "x", **merged.value})):
+        owner = merged.owner(found.loc)
+        if owner is not None:
+            problems.append(owner.problem(found.loc, found.message))
+    return problems
+
+
+def _read(value: Any, info: ValidationInfo) -> tuple[SettingsLayer, ...]:
+    if isinstance(value, tuple):
+        return value
+    if not isinstance(value, Mapping):
+        raise expected("a table")
+    said, uses = without_variables(dict(value))
+    errors = [problem(wrong(found.message), loc=found.loc, value=None) for found in uses if found.loc[0] in FOR_ALL]
+    readable = FOR_ALL - {found.loc[0] for found in uses}
+    for key in sorted(said.keys() - FOR_ALL):
+        known = key in Settings.model_fields
+        text = OWN_KEY.get(key, OF_ONE) if known else explain_key(key, place="service", known=FOR_ALL)
+        errors.append(problem(wrong(text), loc=(key,), value=None))
+    try:
+        ServiceKeys.model_validate({key: each for key, each in said.items() if key in readable})
+    except ValidationError as error:
+        errors += moved(error, lambda loc: loc)
+    if errors:
+        raise together(errors)
+    context = info.context or {}
+    file, key = context.get("file", NOWHERE), context.get("key", "")
+    prefix = ".".join(filter(None, (key, KEY)))
+    return (SettingsLayer(said=said, file=file, prefix=prefix, called=f"the host's configuration ({file})"),)
+
+
+Defaults = Annotated[tuple[InstanceOf[SettingsLayer], ...], BeforeValidator(_read)]
+"""The sources of defaults, the lowest first."""
+
+
 ROOT_DV = Path("/rw/dv")
-ROOT_STATE = Path("/var/lib/kharness")
 
 
 def _path(value: Any, info: ValidationInfo) -> Path:
@@ -69,12 +133,12 @@ def _default_dv() -> Path:
     return user_data_path("kharness", appauthor=False) / "dv"
 
 
-def _default_state_dir() -> Path:
-    from platformdirs import user_state_path  # noqa: PLC0415 - only where nothing is said
+def _words(value: Any) -> Any:
+    # From a variable: KHARNESS_ENFORCE=KH403
+    return value.replace(",", " ").split() if isinstance(value, str) else value
 
-    return ROOT_STATE if os.geteuid() == 0 else user_state_path("kharness", appauthor=False)
 
-
+Identifiers = Annotated[tuple[Identifier, ...], BeforeValidator(_words, json_schema_input_type=list[str])]
 Cidr = Annotated[str, BeforeValidator(_network)]
 Located = Annotated[Path, BeforeValidator(_path)]
 
@@ -103,11 +167,13 @@ class HostSettings(Section):
 
     source_paths: tuple[Located, ...] = ()
     """The folders that hold container directories; the first one shadows the others."""
-    repository: Annotated[str, _matching(REPOSITORY, "a repository such as ktools")] = DEFAULT_REPOSITORY
-    """What comes before the directory's name in an image's."""
+    project: Annotated[str, _matching(PROJECT_NAME, SHOULD)] | None = None
+    """The project of the container directories; see `find_project` for what holds where this is not set."""
+    repository: Annotated[str, _matching(REPOSITORY, "a repository such as ktools")] | None = None
+    """What comes before the directory's name in an image's; the project's name where this is not set."""
     dv: Located = Field(default_factory=_default_dv)
     """The volume root."""
-    state_dir: Located = Field(default_factory=_default_state_dir)
+    state_dir: Located = Field(default_factory=default_state_dir)
     """The state database, locks, downloads."""
     engine: Annotated[str, _matching(ENGINE, "an engine's address such as unix:///var/run/docker.sock")] | None = None
     """In the form of DOCKER_HOST."""
@@ -126,11 +192,13 @@ class HostSettings(Section):
     ready_timeout: Duration = 60.0
     """How long a container may take to become ready."""
     notify: Argv = ()
-    """A command that is told, as JSON on its standard input, what was released, refused, undone, recovered, drifted."""
+    """A command that gets, as JSON on its standard input, what was released, refused, undone, recovered, drifted."""
     policy: Profile | None = None
     """The profile of container directories that say none; strict where kharness builds the image, else baseline."""
     waive: Mapping[Identifier, Waiver] = Field(default_factory=dict[str, Waiver])
-    """Checks of the host or the calendar that need not hold here, whatever the container."""
+    """Checks of the host or the calendar that need not hold here, for any container."""
+    enforce: Identifiers = ()
+    """Checks of the host itself, such as KH403, that fail where nothing excuses them; others are only reported."""
     defaults: Defaults = ()
     """Settings of all containers here that say nothing else, file by file, the lowest first."""
     keep_releases: Positive = 5
@@ -152,52 +220,32 @@ def load_host_settings(
     """
     problems: list[Problem] = []
     read: list[HostSettings] = []
-    for layer in files(project=project, user_file=user_file, system_file=system_file):
+    for file in files(project=project, user_file=user_file, system_file=system_file):
+        context = {"base": file.base, "file": file.file, "key": file.key}
         try:
-            read.append(HostSettings.model_validate(dict(layer.table), context=_context(layer)))
+            read.append(HostSettings.model_validate(dict(file.table), context=context))
         except ValidationError as error:
-            problems += _problems(layer, error)
-    variables = _variables(environ)
+            problems += [file.problem(found.key, found.message) for found in key_problems(error)]
+    of_environ = variables(environ)
     try:
-        read.insert(0, HostSettings.model_validate({key: value for key, (_, value) in variables.items()}))
+        read.insert(0, HostSettings.model_validate({key: value for key, (_, value) in of_environ.items()}))
     except ValidationError as error:
-        problems += [Problem(ENVIRONMENT, variables[str(found.loc[0])][0], found.message) for found in told(error)]
+        problems += [
+            Problem(ENVIRONMENT, of_environ[str(found.loc[0])][0], found.message) for found in key_problems(error)
+        ]
     if problems:
         raise SettingsError(problems)
     said: dict[str, Any] = {}
     for settings in reversed(read):
         said |= {key: _joined(key, said.get(key), getattr(settings, key)) for key in settings.model_fields_set}
     found = HostSettings(**said)
-    if problems := check_defaults(found.defaults):
+    # Without defaults the models of a container's settings need not be built.
+    if found.defaults and (problems := check_defaults(found.defaults)):
         raise SettingsError(problems)
     return found
-
-
-def _context(layer: Layer) -> dict[str, Any]:
-    return {"base": layer.base, "file": layer.file, "key": layer.key}
 
 
 def _joined(key: str, below: Any, above: Any) -> Any:
     if key not in TABLES or not below:
         return above
     return (*below, *above) if isinstance(above, tuple) else {**below, **above}
-
-
-def _problems(layer: Layer, error: ValidationError) -> list[Problem]:
-    return [layer.problem(found.key, found.message) for found in told(error)]
-
-
-def _variables(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
-    found: dict[str, tuple[str, Any]] = {}
-    for key in HostSettings.model_fields:
-        names = SOURCE_VARIABLES if key == "source_paths" else (f"KHARNESS_{key.upper()}", f"KTOOLS_{key.upper()}")
-        for name in names:
-            if key not in TABLES and key not in found and (text := environ.get(name)):
-                found[key] = (name, _value(key, text))
-    return found
-
-
-def _value(key: str, text: str) -> Any:
-    if key == "source_paths":
-        return from_variable(text)
-    return FLAGS.get(text.lower(), text) if key == "start_engine" else text

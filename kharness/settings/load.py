@@ -12,15 +12,13 @@ from pydantic import ValidationError
 
 from kharness.errors import Problem, SettingsError
 from kharness.settings.catalog import SETTINGS_FILE
-from kharness.settings.checks import check_image, check_settings, empty_keys
-from kharness.settings.laid import Laid, Source, laid
+from kharness.settings.checks import check_hostname, check_image, check_secrets, check_settings, empty_keys
+from kharness.settings.layers import MergedLayers, SettingsLayer, merge_layers
 from kharness.settings.model import Settings
-from kharness.settings.problems import Told, shown, told
-from kharness.settings.secret_checks import check_secrets
+from kharness.settings.problems import KeyProblem, key_problems, without_variables
 from kharness.settings.section import Loc
-from kharness.settings.variables import without_variables
-from kharness.settings.yaml12 import Document, read_yaml
-from kharness.settings.yaml_errors import YamlError
+from kharness.settings.values import shown
+from kharness.settings.yaml12 import Document, YamlError, read_yaml
 
 NAME = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*")
 """A path component of an image's name, by the grammar of the registry's distribution project."""
@@ -36,10 +34,12 @@ class Loaded:
     """Settings, and the sources that they are laid together from, the lowest first."""
 
     settings: Settings
-    sources: tuple[Source, ...]
+    sources: tuple[SettingsLayer, ...]
 
 
-def load_settings(directory: Path, *, below: Iterable[Source] = (), above: Iterable[Source] = ()) -> Settings:
+def load_settings(
+    directory: Path, *, below: Iterable[SettingsLayer] = (), above: Iterable[SettingsLayer] = ()
+) -> Settings:
     """Read a container directory's settings; raises `SettingsError` with all problems of the file.
 
     The file is laid over what is `below`, and under what is `above`; each the lowest first.
@@ -47,7 +47,7 @@ def load_settings(directory: Path, *, below: Iterable[Source] = (), above: Itera
     return load_laid(directory, below=below, above=above).settings
 
 
-def load_laid(directory: Path, *, below: Iterable[Source] = (), above: Iterable[Source] = ()) -> Loaded:
+def load_laid(directory: Path, *, below: Iterable[SettingsLayer] = (), above: Iterable[SettingsLayer] = ()) -> Loaded:
     """Read the same, and tell what it is made of."""
     file = directory / SETTINGS_FILE
     name = directory.resolve().name
@@ -65,23 +65,24 @@ def load_laid(directory: Path, *, below: Iterable[Source] = (), above: Iterable[
     return _parse(text, file=file, has_dockerfile=has_dockerfile, below=below, above=above)
 
 
-def parse_settings(text: bytes, *, file: Path, has_dockerfile: bool, below: Iterable[Source] = ()) -> Settings:
+def parse_settings(text: bytes, *, file: Path, has_dockerfile: bool, below: Iterable[SettingsLayer] = ()) -> Settings:
     """Read the text of a settings file; `file` is where its problems are said to be. Raises `SettingsError` only."""
     return _parse(text, file=file, has_dockerfile=has_dockerfile, below=below, above=()).settings
 
 
 def _parse(
-    text: bytes, *, file: Path, has_dockerfile: bool, below: Iterable[Source], above: Iterable[Source]
+    text: bytes, *, file: Path, has_dockerfile: bool, below: Iterable[SettingsLayer], above: Iterable[SettingsLayer]
 ) -> Loaded:
     document = _document(text, file)
     value, wrong = without_variables(_without_extensions(document.value))
     wrong += [
-        Told(loc=loc, message=f"should be said once, it is in line {line} already") for loc, line in document.duplicates
+        KeyProblem(loc=loc, message=f"should be set once, it is in line {line} already")
+        for loc, line in document.duplicates
     ]
-    own = Source(said=value, file=file)
+    own = SettingsLayer(said=value, file=file)
     sources = (*below, own, *above)
-    together = laid(sources)
-    problems = [*wrong, *(Told(loc=loc, message=NULL) for loc in empty_keys(together.value))]
+    together = merge_layers(sources)
+    problems = [*wrong, *(KeyProblem(loc=loc, message=NULL) for loc in empty_keys(together.value))]
     settings = _check(together.value, problems, file=file, has_dockerfile=has_dockerfile)
     if settings is None:
         raise SettingsError(_sorted(problems, together, own, document, always=wrong))
@@ -101,29 +102,20 @@ def _document(text: bytes, file: Path) -> Document:
     return document
 
 
-def settings_of(said: Mapping[str, Any], *, file: Path, has_dockerfile: bool) -> Settings:
-    """Make settings of keys that a program gives, where a dollar sign is a dollar sign.
-
-    `file` is where problems are said to be. Raises `SettingsError` with all of them.
-    """
-    problems: list[Told] = []
-    settings = _check(said, problems, file=file, has_dockerfile=has_dockerfile)
-    if settings is None:
-        raise SettingsError(Problem(file, found.key, found.message) for found in problems)
-    return settings
-
-
-def _check(value: Mapping[str, Any], problems: list[Told], *, file: Path, has_dockerfile: bool) -> Settings | None:
+def _check(
+    value: Mapping[str, Any], problems: list[KeyProblem], *, file: Path, has_dockerfile: bool
+) -> Settings | None:
     """Return the settings if there is no problem, else add what is found to `problems`."""
     settings = None
     try:
         settings = Settings.model_validate(value)
     except ValidationError as error:
         known = {problem.loc for problem in problems}
-        problems += [found for found in told(error) if not _within(found.loc, known)]
+        problems += [found for found in key_problems(error) if not _within(found.loc, known)]
     problems += check_image(value, has_dockerfile=has_dockerfile)
     if settings is not None:
         problems += check_settings(settings)
+        problems += check_hostname(settings, name=file.parent.resolve().name)
         problems += check_secrets(settings, directory=file.parent, has_dockerfile=has_dockerfile)
     return None if problems else settings
 
@@ -133,15 +125,20 @@ def _without_extensions(value: Mapping[str, Any]) -> dict[str, Any]:
     return {key: said for key, said in value.items() if not key.startswith("x-")}
 
 
-def _within(loc: Loc, others: Iterable[Loc]) -> bool:
-    return any(loc[: len(other)] == other for other in others)
+def _within(loc: Loc, others: set[Loc]) -> bool:
+    return any(loc[:length] in others for length in range(len(loc) + 1))
 
 
 def _sorted(
-    problems: Iterable[Told], together: Laid, own: Source, document: Document, *, always: Iterable[Told]
+    problems: Iterable[KeyProblem],
+    together: MergedLayers,
+    own: SettingsLayer,
+    document: Document,
+    *,
+    always: Iterable[KeyProblem],
 ) -> list[Problem]:
     """Return the problems of other places, then those of the file in its order; `always` are the file's own."""
-    always = tuple(always)
+    always = frozenset(always)
     unique: set[tuple[int, Problem]] = set()
     for found in problems:
         owner = own if found in always else together.owner(found.loc) or own
@@ -150,7 +147,7 @@ def _sorted(
     return [problem for _, problem in sorted(unique)]
 
 
-def _because(found: Told, together: Laid, owner: Source) -> str:
+def _because(found: KeyProblem, together: MergedLayers, owner: SettingsLayer) -> str:
     """Say where a key that the message names is from, where it is from elsewhere."""
     for key in OTHER_KEY.findall(found.message):
         other = together.owner((key,))

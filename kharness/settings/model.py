@@ -9,16 +9,15 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
-from kharness.settings.drift import Drift
-from kharness.settings.expect import Expect
+from kharness.settings.drift import DriftSettings
+from kharness.settings.expect import ExpectSettings
 from kharness.settings.policy import Policy
 from kharness.settings.ports import HIGHEST
 from kharness.settings.prepare import Prepare
-from kharness.settings.scalars import Duration, Natural, Positive, is_number, read_text
 from kharness.settings.section import Section, expected
 from kharness.settings.service import ServiceKeys
-from kharness.settings.several import Texts
-from kharness.settings.stand_in import Freeze
+from kharness.settings.values import Duration, Natural, Positive, Texts, is_number, read_text
+from kharness.settings.volumes import Freeze
 
 AUTOSTART = re.compile(r"\s*(\d{1,6})\s*(?:,\s*host=([A-Za-z0-9_.-]+)\s*)?", re.ASCII)
 DESTINATION = re.compile(
@@ -101,16 +100,29 @@ class Autostart(Section):
         return {"wave": int(match[1]), "host": match[2]}
 
 
-class Gate(Section):
+class GateSettings(Section):
     """What may be missing from a session that promotes."""
 
     exclude: Texts = ()
     """Marks whose tests may be deselected."""
     skips: Texts = ()
     """Tests that may be skipped, by name."""
+    xfail: Literal["note", "refuse"] = "note"
+    """Whether tests that fail as expected are only reported, or refuse a promotion."""
+    flaky: Literal["note", "refuse"] = "note"
+    """The same for tests that passed, but not at the first try."""
+    unrun: Literal["note", "refuse"] = "note"
+    """The same for tests that no mode of the session runs."""
+    fewer: Literal["note", "refuse"] = "note"
+    """The same for tests that the last release had, and that are no longer there."""
+
+    @property
+    def refused(self) -> frozenset[str]:
+        """Return the keys of what refuses a promotion."""
+        return frozenset(key for key in ("xfail", "flaky", "unrun", "fewer") if getattr(self, key) == "refuse")
 
 
-class Release(Section):
+class ReleaseSettings(Section):
     """How a launch is verified, and what happens to the data; `verify_for` in seconds."""
 
     verify: Literal["tests", "none"] = "tests"
@@ -132,13 +144,13 @@ class Settings(ServiceKeys):
     """Directories and files of the volume directory, with owner, mode and first contents."""
     autostart: Autostart | None = None
     """The wave in which it starts with the host."""
-    gate: Gate = Field(default_factory=Gate)
+    gate: GateSettings = Field(default_factory=GateSettings)
     """What may be missing from a session that promotes."""
-    release: Release = Field(default_factory=Release)
+    release: ReleaseSettings = Field(default_factory=ReleaseSettings)
     """How a launch is verified, and what happens to the data."""
     policy: Policy = Field(default_factory=Policy)
     """Which checks it is held to, and what it is excused from."""
-    expect: Expect = Field(default_factory=Expect)
+    expect: ExpectSettings = Field(default_factory=ExpectSettings)
     """What must be true of the running container."""
-    drift: Drift = Field(default_factory=Drift)
+    drift: DriftSettings = Field(default_factory=DriftSettings)
     """What a running production container may change."""

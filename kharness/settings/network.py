@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -10,7 +11,7 @@ from pydantic import BeforeValidator, TypeAdapter
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from kharness.settings.section import Section, expected, problem, together, wrong
-from kharness.settings.several import Texts, one_or_many
+from kharness.settings.values import Texts, one_or_many
 
 Condition = Literal["service_started", "service_healthy", "service_completed_successfully"]
 HOST_GATEWAY = "host-gateway"
@@ -38,6 +39,17 @@ def _any_address(value: Any) -> str:
 
 IPv4 = Annotated[str, _address_of(4)]
 IPv6 = Annotated[str, _address_of(6)]
+
+
+def _mac_address(value: Any) -> str:
+    text = value.lower().replace("-", ":") if isinstance(value, str) else ""
+    if not _MAC.fullmatch(text) or int(text[:2], 16) & 1:
+        raise expected("a MAC address of one interface, such as 02:42:c0:00:02:14")
+    return text
+
+
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+MacAddress = Annotated[str, BeforeValidator(_mac_address, json_schema_input_type=str)]
 IP = Annotated[str, BeforeValidator(_any_address, json_schema_input_type=str)]
 
 
@@ -53,6 +65,8 @@ class NetworkAttachment(Section):
     """A fixed address; the network must have a subnet of its own."""
     aliases: Texts = ()
     """Further names under which others on the network find it."""
+    mac_address: MacAddress | None = None
+    """The address of its interface there; engines before 25.0 give one on the first network alone."""
 
     @classmethod
     def from_short(cls, value: Any) -> Any:

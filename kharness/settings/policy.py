@@ -1,4 +1,4 @@
-"""`policy:`, which checks a container is held to, and what it is excused from."""
+"""`policy:`, which checks a container is held to, and what it is excused from until which day."""
 
 from __future__ import annotations
 
@@ -9,20 +9,39 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from kharness.settings.dates import Day
 from kharness.settings.ports import HIGHEST
-from kharness.settings.scalars import AbsolutePath, Duration, read_text
 from kharness.settings.section import Section, expected, wrong
-from kharness.settings.several import Texts
+from kharness.settings.values import AbsolutePath, Duration, Texts, read_text
 
-PROFILES = ("strict", "baseline", "none")
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def _day(value: Any) -> date:
+    # A datetime is a date, too, and says more than a day.
+    if type(value) is date:
+        return value
+    if isinstance(value, str) and DAY.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise expected("a date such as 2027-03-01")
+
+
+Day = Annotated[
+    date,
+    BeforeValidator(_day, json_schema_input_type=Annotated[str, Field(pattern=f"^{DAY.pattern}$")]),
+]
+"""A day of the calendar, `2027-03-01`; YAML 1.2 has no dates, so that a file gives it as text."""
+
+
 Profile = Literal["strict", "baseline", "none"]
 IDENTIFIER = re.compile(r"KH\d{3}", re.ASCII)
 DAYS = 24 * 60 * 60.0
 
 
 def _published(value: Any) -> str:
-    port, _, protocol = (read_text(value) if not isinstance(value, bool) else "").partition("/")
+    port, _, protocol = (read_text(value) if not isinstance(value, bool) else "").lower().partition("/")
     if not (port.isascii() and port.isdigit() and 0 < int(port) <= HIGHEST and protocol in {"", "tcp", "udp", "sctp"}):
         raise expected("a port of the host such as 53/udp")
     return f"{int(port)}/{protocol or 'tcp'}"

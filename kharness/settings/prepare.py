@@ -10,9 +10,8 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, model_validator
 
-from kharness.settings.scalars import FileMode, Text, below, is_number, read_text
 from kharness.settings.section import Section, expected, wrong
-from kharness.settings.several import Argv
+from kharness.settings.values import Argv, FileMode, Text, below, is_number, read_text
 from kharness.settings.volumes import VOLUME_NAME, Volume
 
 NAMED = re.compile(r"[^\s:/]+")
@@ -120,7 +119,7 @@ def check_prepare(entries: tuple[Prepare, ...], *, volumes: Iterable[Volume]) ->
         if entry.path == "." and entry.contents is not None:
             yield index, "path", "should be that of a file, not of the whole directory"
         if place in seen:
-            yield index, "path", f"should be said once, it is that of prepare[{seen[place][0]}] already"
+            yield index, "path", f"should be set once, it is that of prepare[{seen[place][0]}] already"
         seen.setdefault(place, (index, entry.contents is not None))
     for index, entry in enumerate(entries):
         for parent in PurePosixPath(entry.path).parents:

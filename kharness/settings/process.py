@@ -1,4 +1,7 @@
-"""What a container's process may do and use: capabilities, limits, devices, restart, logging."""
+"""What a container's process may do and use: health check, capabilities, limits, devices, restart, logging.
+
+`deploy:` is supported as far as one host can honour it: limits, which are those that have keys of their own.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,94 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from kharness.settings.scalars import AbsolutePath, Filled, Limit, Natural, read_text
 from kharness.settings.section import Section, expected, wrong
-from kharness.settings.several import Parameters
+from kharness.settings.values import (
+    AbsolutePath,
+    Decimal,
+    Duration,
+    Filled,
+    Flag,
+    Limit,
+    Natural,
+    Parameters,
+    Size,
+    read_text,
+)
+
+
+def _test(value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        if not value.strip():
+            raise expected("a command")
+        return ("CMD-SHELL", value)
+    match value:
+        case ["NONE"] | ("NONE",):
+            return ("NONE",)
+        case ["CMD-SHELL", _] | ["CMD", _, *_]:
+            return tuple(read_text(part) for part in value)
+    raise expected("a command, [CMD, PROGRAM, ...], [CMD-SHELL, COMMAND] or [NONE]")
+
+
+HealthTest = Annotated[tuple[str, ...], BeforeValidator(_test, json_schema_input_type=str | list[str | int | float])]
+
+
+class Healthcheck(Section):
+    """A HEALTHCHECK in the engine's form; times in seconds. What it does not say comes from the image."""
+
+    place: ClassVar[str] = "healthcheck"
+
+    test: HealthTest | None = None
+    """The command: text for a shell, or [CMD, program, arguments]."""
+    interval: Duration | None = None
+    """The time between two checks of a running container."""
+    timeout: Duration | None = None
+    """The time after which a check has failed."""
+    start_period: Duration | None = None
+    """The time after the start in which failures do not count."""
+    start_interval: Duration | None = None
+    """The time between two checks in `start_period`; engines before 25.0 do not know it, and it is left out there."""
+    retries: Natural | None = None
+    """How many failures in a row make it unhealthy; 0 is the engine's own number, 3."""
+    disable: Flag = False
+    """Switch the image's own check off."""
+
+
+class DeployLimits(Section):
+    """The most that a container may use."""
+
+    place: ClassVar[str] = "deploy.resources.limits"
+
+    memory: Size | None = None
+    """The same as mem_limit."""
+    cpus: Decimal | None = None
+    """The same as cpus."""
+    pids: Limit | None = None
+    """The same as pids_limit."""
+
+
+class DeployResources(Section):
+    """What a container may use."""
+
+    place: ClassVar[str] = "deploy.resources"
+
+    limits: DeployLimits = Field(default_factory=DeployLimits)
+    """The most of it."""
+
+
+class Deploy(Section):
+    """What Compose says of a service in a cluster."""
+
+    place: ClassVar[str] = "deploy"
+
+    resources: DeployResources = Field(default_factory=DeployResources)
+    """What it may use."""
+
+
+SAME = {"memory": "mem_limit", "cpus": "cpus", "pids": "pids_limit"}
+"""Keys of the limits, and those of a service that mean the same."""
+
 
 CAPABILITIES = frozenset(
     {

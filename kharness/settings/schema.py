@@ -10,8 +10,10 @@ from itertools import pairwise
 from typing import Any
 
 from kharness.settings.checks import MAY_BE_NULL
+from kharness.settings.foreign import harmless
 from kharness.settings.model import Settings
 from kharness.settings.section import Section
+from kharness.settings.service import PlainKeys
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 NULL = {"type": "null"}
@@ -28,7 +30,7 @@ def json_schema() -> dict[str, Any]:
         for definition in (schema,) if model is Settings else _objects(definitions.get(name, {})):
             _finish(definition, model)
     # As in Compose, the place for anchors that belong to no key.
-    schema["patternProperties"] = {"^x-": {}}
+    schema.setdefault("patternProperties", {})["^x-"] = {}
     return {"$schema": DIALECT, **schema}
 
 
@@ -44,6 +46,8 @@ def _objects(definition: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _finish(definition: dict[str, Any], model: type[Section]) -> None:
+    for key, values in harmless(model.place).items():
+        definition.setdefault("patternProperties", {})[f"^{key}$"] = {"enum": list(values)}
     said = docstrings(model)
     names = {field.alias or name: name for name, field in model.model_fields.items()}
     for key, found in definition["properties"].items():
@@ -60,9 +64,10 @@ def _finish(definition: dict[str, Any], model: type[Section]) -> None:
 
 def docstrings(model: type[Section]) -> dict[str, str]:
     """Return what is said of each field of a model, by the field's name."""
-    found: dict[str, str] = {}
+    found = {name: field.description for name, field in model.model_fields.items() if field.description}
     for base in reversed(model.__mro__):
-        if issubclass(base, Section) and base is not Section:
+        # The plain keys have no source: their sentences are in the table.
+        if issubclass(base, Section) and base not in {Section, PlainKeys}:
             [body] = ast.parse(textwrap.dedent(inspect.getsource(base))).body
             found |= _documented(body)
     return found

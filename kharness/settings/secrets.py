@@ -12,8 +12,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
 
-from kharness.settings.scalars import FileMode, MountTarget, StayingPath, read_text
 from kharness.settings.section import Section, expected, wrong
+from kharness.settings.values import FileMode, MountTarget, StayingPath, read_text
 
 DIRECTORY = "/run/secrets"
 """Where Compose, too, puts them in the container."""
@@ -43,7 +43,7 @@ Target = Annotated[MountTarget, BeforeValidator(_placed, json_schema_input_type=
 Number = Annotated[int, BeforeValidator(_number, json_schema_input_type=int | Annotated[str, Field(pattern=r"^\d+$")])]
 
 
-class Secret(Section):
+class SecretFile(Section):
     """A file of the host and how the container sees it; uid and gid are those inside the container."""
 
     place: ClassVar[str] = "secrets"
@@ -70,7 +70,7 @@ class Secret(Section):
         """Return the path in the container of the secret of that name."""
         return self.target or f"{DIRECTORY}/{name}"
 
-    def overlaid(self, said: Secret) -> Secret:
+    def overlaid(self, said: SecretFile) -> SecretFile:
         """Return it with what another one says laid over it."""
         return self.model_copy(update={key: getattr(said, key) for key in said.model_fields_set})
 
@@ -86,10 +86,12 @@ def _named(value: Any) -> Any:
     return value
 
 
-Secrets = Annotated[Mapping[str, Secret], BeforeValidator(_named)]
+Secrets = Annotated[Mapping[str, SecretFile], BeforeValidator(_named)]
 
 
-def merged(production: Mapping[str, Secret], test: Mapping[str, Secret], *, same: bool) -> dict[str, Secret]:
+def merged(
+    production: Mapping[str, SecretFile], test: Mapping[str, SecretFile], *, same: bool
+) -> dict[str, SecretFile]:
     """Return a test instance's secrets: those that have a test value, and with `same` the real ones of the others."""
     tested = {name: production[name].overlaid(said) if name in production else said for name, said in test.items()}
     return {**(production if same else {}), **tested}

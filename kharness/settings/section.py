@@ -1,12 +1,13 @@
 """The base of every model of a settings file: frozen, strict about keys, and able to read a short form.
 
-A wrong value is told in our own words. Validators raise `expected("a duration")`, which becomes "should be a duration,
-not 'x'" where the problems of a file are put together, or `wrong("...")` with the whole sentence.
+A wrong value is reported in our own words. Validators raise `expected("a duration")`, which becomes "should be a
+duration, not 'x'" where the problems of a file are put together, or `wrong("...")` with the whole sentence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from threading import RLock
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationError, model_validator
@@ -14,9 +15,12 @@ from pydantic.functional_validators import ModelWrapValidatorHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
-from kharness.settings.foreign import explain_key
+from kharness.settings.foreign import explain_key, harmless
 
 Loc = tuple[int | str, ...]
+
+_BUILDING = RLock()
+"""Held while a deferred section is built: not every supported pydantic keeps two threads from building it at once."""
 
 
 def expected(what: str) -> PydanticCustomError:
@@ -79,12 +83,20 @@ def each(read: Callable[[Any], Iterable[Any]]) -> Callable[[Any, Callable[[Any],
 class Section(BaseModel):
     """A mapping of a settings file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True, defer_build=True
+    )
 
     place: ClassVar[str] = ""
     """The section's name in the table of keys that are known but not supported."""
     short_schema: ClassVar[tuple[JsonSchemaValue, ...]] = ()
     """JSON schemas of what `from_short` reads."""
+
+    @classmethod
+    def model_rebuild(cls, **options: Any) -> bool | None:
+        """Build the section, once."""
+        with _BUILDING:
+            return super().model_rebuild(**options)
 
     @classmethod
     def from_short(cls, value: Any) -> Any:
@@ -101,9 +113,20 @@ class Section(BaseModel):
     def _read(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         long = value if isinstance(value, Mapping | cls) else cls.from_short(value)
         try:
-            return handler(long)
+            return handler(cls._without_harmless(long)).settled()
         except ValidationError as error:
             raise together([cls._told(found) for found in moved(error, lambda loc: loc)]) from None
+
+    def settled(self) -> Self:
+        """Return the section with what follows from several of its keys. Raises `PydanticCustomError`."""
+        return self
+
+    @classmethod
+    def _without_harmless(cls, value: Any) -> Any:
+        # A default that is said aloud asks for nothing.
+        if not isinstance(value, Mapping) or not (known := harmless(cls.place)):
+            return value
+        return {key: said for key, said in value.items() if key not in known or said not in known[key]}
 
     @classmethod
     def _told(cls, found: InitErrorDetails) -> InitErrorDetails:

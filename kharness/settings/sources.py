@@ -1,4 +1,7 @@
-"""Where this host's configuration stands, in the order in which it counts, and the source paths it names.
+"""The reader of this host's configuration: its files and variables, in the order in which they count.
+
+`load_host_settings` validates all that is read here. What commands need only to look at production, and pytest to find
+container directories, is taken from it as it is, because the models take longer to load than an engine to answer.
 
 Loaded in every pytest run: neither settings models nor YAML are imported here, and TOML only where there is some.
 """
@@ -6,6 +9,7 @@ Loaded in every pytest run: neither settings models nor YAML are imported here, 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +22,28 @@ ENVIRONMENT = Path("environment")
 SYSTEM_FILE = Path("/etc/kharness/config.toml")
 SOURCE_VARIABLES = ("KHARNESS_SOURCE_PATHS", "KHARNESS_D_SRC_DIR", "KTOOLS_D_SRC_DIR")
 PROJECT_KEY = "tool.kharness"
+ROOT_STATE = Path("/var/lib/kharness")
+KEYS = frozenset(
+    {
+        *("base", "debug_image", "defaults", "dv", "enforce", "engine", "keep_releases", "launch_parallel", "networks"),
+        *("notify", "policy", "project", "ready_timeout", "repository", "source_paths", "start_engine", "state_dir"),
+        *("test_subnets", "waive"),
+    }
+)
+"""All keys of the configuration."""
+TABLES = frozenset({"defaults", "networks", "waive"})
+"""Keys that have tables, which no variable can say, and of which each file adds some."""
+FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+PROJECT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+"""Compose's rule for names of projects."""
+ENGINE = re.compile(r"(unix|tcp|ssh|http|https)://\S+")
+REPOSITORY = re.compile(r"[a-z0-9][a-z0-9.:_-]*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
+PATTERNS = {"project": PROJECT_NAME, "repository": REPOSITORY, "engine": ENGINE}
+"""What the values that `glance` takes as they are should match."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
+class HostFile:
     """What one file says: `key` is the table's place in it, relative paths in it are relative to `base`."""
 
     file: Path
@@ -33,9 +55,63 @@ class Layer:
         """The directory of the file."""
         return self.file.parent
 
+    @property
+    def placed(self) -> dict[str, Any]:
+        """The table, with absolute paths. Raises `SettingsError` for source paths that are none."""
+        found = dict(self.table)
+        if "source_paths" in found:
+            found["source_paths"] = self.source_paths()
+        if isinstance(where := found.get("state_dir"), str):
+            found["state_dir"] = placed(where, base=self.base)
+        return found
+
+    def source_paths(self) -> tuple[Path, ...]:
+        """Return the source paths of the table. Raises `SettingsError` where they are none."""
+        said = self.table["source_paths"]
+        if not isinstance(said, list) or not all(isinstance(text, str) and text for text in said):
+            raise SettingsError([self.problem("source_paths", "should be a list of paths")])
+        return tuple(placed(text, base=self.base) for text in said)
+
     def problem(self, key: str, message: str) -> Problem:
         """Return a problem of a key of the table."""
         return Problem(self.file, ".".join(filter(None, (self.key, key))), message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """What it takes to look at production; the same as in `HostSettings`."""
+
+    state_dir: Path
+    source_paths: tuple[Path, ...] = ()
+    project: str | None = None
+    repository: str | None = None
+    engine: str | None = None
+
+
+def glance(
+    *,
+    project: Path | None,
+    environ: Mapping[str, str],
+    user_file: Path | None = None,
+    system_file: Path | None = None,
+) -> Glance | None:
+    """Return what `load_host_settings` would, of these keys.
+
+    None where one of them is wrong, or there is an unknown key: `load_host_settings` reports it. The values of other
+    keys are not read. Raises `SettingsError` for a file that cannot be read.
+    """
+    said = {key: value for key, (_, value) in variables(environ).items()}
+    if "state_dir" in said:
+        said["state_dir"] = placed(said["state_dir"], base=Path.cwd())
+    for file in files(project=project, user_file=user_file, system_file=system_file):
+        if not file.table.keys() <= KEYS:
+            return None
+        said = {**file.placed, **said}
+    state_dir = said.get("state_dir") or default_state_dir()
+    plain = {key: said.get(key) for key in PATTERNS}
+    if not isinstance(state_dir, Path) or not all(_matches(PATTERNS[key], value) for key, value in plain.items()):
+        return None
+    return Glance(state_dir=state_dir, source_paths=said.get("source_paths", ()), **plain)
 
 
 def source_paths(
@@ -50,18 +126,40 @@ def source_paths(
     The first to say counts: a variable (`KHARNESS_SOURCE_PATHS`, `KTOOLS_D_SRC_DIR`; separated by colons), the
     project's `[tool.kharness]`, the user's file, the system's. Raises `SettingsError` for a file that cannot be read.
     """
-    for name in SOURCE_VARIABLES:
-        if said := environ.get(name):
-            return from_variable(said)
-    for layer in files(project=project, user_file=user_file, system_file=system_file):
-        if "source_paths" in layer.table:
-            return _from_layer(layer)
+    if "source_paths" in (said := variables(environ)):
+        found: tuple[Path, ...] = said["source_paths"][1]
+        return found
+    for file in files(project=project, user_file=user_file, system_file=system_file):
+        if "source_paths" in file.table:
+            return file.source_paths()
     return ()
 
 
-def from_variable(said: str) -> tuple[Path, ...]:
-    """Return the paths of a variable, relative ones below the working directory."""
-    return tuple(placed(text, base=Path.cwd()) for text in said.split(":") if text)
+def variables(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
+    """Return what variables say (`KHARNESS_DV` before `KTOOLS_DV`): each key's variable and value."""
+    found: dict[str, tuple[str, Any]] = {}
+    for key in sorted(KEYS - TABLES):
+        names = SOURCE_VARIABLES if key == "source_paths" else (f"KHARNESS_{key.upper()}", f"KTOOLS_{key.upper()}")
+        if name := next((name for name in names if environ.get(name)), None):
+            found[key] = (name, _value(key, environ[name]))
+    return found
+
+
+def _value(key: str, text: str) -> Any:
+    if key == "source_paths":
+        return tuple(placed(path, base=Path.cwd()) for path in text.split(":") if path)
+    return FLAGS.get(text.lower(), text) if key == "start_engine" else text
+
+
+def _matches(pattern: re.Pattern[str], value: Any) -> bool:
+    return value is None or (isinstance(value, str) and pattern.fullmatch(value) is not None)
+
+
+def default_state_dir() -> Path:
+    """Return where state is kept when nothing else is configured."""
+    from platformdirs import user_state_path  # noqa: PLC0415 - only where it is asked for
+
+    return ROOT_STATE if os.geteuid() == 0 else user_state_path("kharness", appauthor=False)
 
 
 def placed(text: str, *, base: Path) -> Path:
@@ -69,13 +167,13 @@ def placed(text: str, *, base: Path) -> Path:
     return Path(os.path.normpath(base.absolute() / os.path.expanduser(text)))  # noqa: PTH111 - raises nothing
 
 
-def files(*, project: Path | None, user_file: Path | None, system_file: Path | None) -> Iterator[Layer]:
+def files(*, project: Path | None, user_file: Path | None, system_file: Path | None) -> Iterator[HostFile]:
     """Read the files that exist, the one that counts most first."""
-    if project is not None and (found := _project_layer(project / "pyproject.toml")):
+    if project is not None and (found := project_table(project / "pyproject.toml")):
         yield found
     for file in (user_file or default_user_file(), system_file or SYSTEM_FILE):
         if (data := _read(file)) is not None:
-            yield Layer(file=file, table=_parse(file, data))
+            yield HostFile(file=file, table=_parse(file, data))
 
 
 def default_user_file() -> Path:
@@ -85,14 +183,8 @@ def default_user_file() -> Path:
     return user_config_path("kharness", appauthor=False) / "config.toml"
 
 
-def _from_layer(layer: Layer) -> tuple[Path, ...]:
-    said = layer.table["source_paths"]
-    if not isinstance(said, list) or not all(isinstance(text, str) and text for text in said):
-        raise SettingsError([layer.problem("source_paths", "should be a list of paths")])
-    return tuple(placed(text, base=layer.base) for text in said)
-
-
-def _project_layer(file: Path) -> Layer | None:
+def project_table(file: Path) -> HostFile | None:
+    """Return the `[tool.kharness]` table of a `pyproject.toml`, None where it has none. Raises `SettingsError`."""
     data = _read(file)
     if data is None or b"kharness" not in data:
         return None
@@ -101,7 +193,7 @@ def _project_layer(file: Path) -> Layer | None:
         return None
     if not isinstance(table["kharness"], dict):
         raise SettingsError([Problem(file, PROJECT_KEY, "should be a table")])
-    return Layer(file=file, table=table["kharness"], key=PROJECT_KEY)
+    return HostFile(file=file, table=table["kharness"], key=PROJECT_KEY)
 
 
 def _read(file: Path) -> bytes | None:

@@ -1,16 +1,79 @@
-"""Volumes and tmpfs mounts, in Compose's short and long forms."""
+"""Volumes and tmpfs mounts, in Compose's short and long forms, and what a test instance gets in place of each."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from kharness.settings.scalars import FileMode, Filled, Flag, MountTarget, Size, staying
 from kharness.settings.section import Section, expected, wrong
-from kharness.settings.stand_in import CopyStrategy, StandIn, TestMount
+from kharness.settings.values import FileMode, Filled, Flag, MountTarget, Size, staying
+
+
+class TestMount(StrEnum):
+    """What a test instance gets in place of a production volume."""
+
+    __test__ = False
+
+    SAME = "same"
+    """The real one, writable: dangerous, and only with `test.same`."""
+    RO = "ro"
+    """The real one, read-only."""
+    COPY = "copy"
+    """A copy of structure and files."""
+    TREE = "tree"
+    """A copy of the directories only."""
+    EMPTY = "empty"
+
+
+class CopyStrategy(StrEnum):
+    """How a copy is made."""
+
+    AUTO = "auto"
+    """The cheapest that is safe at this moment."""
+    REFLINK = "reflink"
+    """Files share their blocks until one is written; only on file systems that can (btrfs, xfs)."""
+    OVERLAY = "overlay"
+    """Nothing is copied until it is written; only while nothing else writes to the original."""
+    REAL = "real"
+    """Every byte is copied."""
+
+
+class Freeze(StrEnum):
+    """What is done with production containers while their volumes are copied."""
+
+    NONE = "none"
+    PAUSE = "pause"
+    STOP = "stop"
+
+
+class StandIn(Section):
+    """What a test instance gets in a volume's place, in the long form; the short one is the word alone."""
+
+    place: ClassVar[str] = "volumes.test"
+    short_schema: ClassVar[tuple[dict[str, Any], ...]] = ({"enum": [*TestMount]},)
+
+    mount: TestMount
+    """same, ro, copy, tree or empty."""
+    strategy: CopyStrategy = CopyStrategy.AUTO
+    """How a copy is made: auto, reflink, overlay or real."""
+
+    @classmethod
+    def from_short(cls, value: Any) -> Any:
+        if value not in [*TestMount]:
+            raise expected(f"one of {', '.join(TestMount)}")
+        return {"mount": value}
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        if self.mount is not TestMount.COPY and "strategy" in self.model_fields_set:
+            raise wrong(f"should not have a strategy, which is for a copy, not for '{self.mount}'")
+        return self
+
 
 VolumeType = Literal["bind", "volume", "tmpfs"]
 PROPAGATION = ("private", "rprivate", "shared", "rshared", "slave", "rslave")
@@ -18,6 +81,9 @@ Propagation = Literal["private", "rprivate", "shared", "rshared", "slave", "rsla
 VOLUME_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]+", re.ASCII)
 # SELinux labels and the old consistency hints of other platforms are accepted and have no effect.
 IGNORED = ("z", "Z", "cached", "consistent", "delegated")
+MEANT = ("ro", "rw", "nocopy", "rslave", *PROPAGATION, "readonly", "read_only")
+RESTRICTING = frozenset({"noexec", "nosuid", "nodev", "noatime", "subpath"})
+"""Options of mount(8) that a bind mount does not get this way."""
 TMPFS_OPTIONS = frozenset(
     {
         *(
@@ -68,6 +134,8 @@ class BindOptions(Section):
 
     propagation: Propagation | None = None
     """How mounts made later on one side are seen on the other, mount_namespaces(7)."""
+    selinux: Literal["z", "Z"] | None = None
+    """As in Compose; it has no effect, as the short form's z."""
     create_host_path: Flag = True
     """Create a missing directory below the volume directory. Directories elsewhere must exist."""
 
@@ -103,6 +171,8 @@ class LongVolume(Section):
     """The path inside the container."""
     read_only: Flag = False
     """Whether the container may only read."""
+    consistency: Literal["cached", "consistent", "default", "delegated"] | None = None
+    """A hint for other platforms, as in Compose; it has no effect."""
     test: StandIn | None = None
     """What a test instance gets in its place."""
     bind: BindOptions | None = None
@@ -171,6 +241,8 @@ class Tmpfs(Section):
 
 
 def _name(text: str) -> str:
+    if len(text) == 1:
+        raise wrong("should have a source that is a path, or a volume's name, which has at least two characters")
     if not VOLUME_NAME.fullmatch(text):
         raise wrong(f"should have a source that is a volume's name, or a path such as './{text[:40]}'")
     return text
@@ -224,8 +296,14 @@ def _options(text: str) -> dict[str, Any]:
         elif option in PROPAGATION:
             found["propagation"] = option
         elif option not in IGNORED:
-            raise wrong(f"should have options such as ro, rw, nocopy, rslave, not '{option[:40]}'")
+            _refuse_near(option)
     return found
+
+
+def _refuse_near(option: str) -> None:
+    # Compose passes over what it does not know. What may be a slip of something that restricts must not be lost.
+    if option.partition("=")[0] in RESTRICTING or get_close_matches(option.lower(), MEANT, n=1, cutoff=0.5):
+        raise wrong(f"should have options such as {', '.join(MEANT[:4])}, not '{option[:40]}'")
 
 
 VolumeItem = Annotated[

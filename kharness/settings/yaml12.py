@@ -1,4 +1,10 @@
-"""YAML by the core schema of YAML 1.2, with the line of every key.
+"""What is wrong with a YAML file, in the words of its author's mistake instead of the parser's state.
+
+No message shows a piece of the file: it may be a password.
+
+The scalars of YAML 1.2's core schema: `no` and `53:53` are text, `0o17` is octal, `017` is seventeen.
+
+YAML by the core schema of YAML 1.2, with the line of every key.
 
 Anchors and the merge key `<<` work as in Compose. The file is read as libyaml's events, where libyaml is there, so that
 neither deep nesting nor aliases of aliases can exhaust anything.
@@ -6,6 +12,7 @@ neither deep nesting nor aliases of aliases can exhaust anything.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,14 +30,122 @@ from yaml.events import (
 )
 
 from kharness.settings.section import Loc
-from kharness.settings.yaml_errors import YamlError, in_our_words
-from kharness.settings.yaml_scalars import CORE, NOT_TEXT, read_scalar
+
+TAB = "should be indented with spaces, not with a tab"
+INDENT = "should be indented like its neighbours, as 'key: value' or '- item'"
+TOO_DEEP = "should not be nested so deeply, or expand to so much"
+ROWS = (
+    # The parser's own limit, which newer ones reach before ours is asked.
+    ("nesting depth", "", TOO_DEEP, False),
+    ("cannot start any token", "", "should be quoted; text cannot begin with @, ` or %", False),
+    (
+        "mapping values are not allowed",
+        "",
+        "should be indented like its neighbours, or quoted if it is text that contains ': '",
+        False,
+    ),
+    ("end of stream", "quoted", "should have its quotes closed", True),
+    ("", "quoted", "should not have such an escape in double quotes", True),
+    ("", "flow", "should have its bracket or brace closed", True),
+    ("", "block scalar", "should have nothing but + or - after | or >", True),
+    ("", "block", INDENT, False),
+    ("", "simple key", INDENT, True),
+)
+"""A piece of the parser's problem, one of its context, what to say, and whether at the place where that began.
+
+libyaml and PyYAML's own parser word their problems almost alike; the pieces are what they share.
+"""
+
+
+class YamlError(Exception):
+    """The file is no YAML that kharness reads; `line` counts from 1, 0 where it is unknown."""
+
+    def __init__(self, line: int, message: str) -> None:
+        self.line = line
+        self.message = message
+        super().__init__(message)
+
+
+def in_our_words(error: yaml.MarkedYAMLError, lines: list[str]) -> YamlError:
+    """Translate a parser's error; `lines` are the file's."""
+    mark, began = error.problem_mark, error.context_mark
+    line = mark.line + 1 if mark else 0
+    if mark and mark.line < len(lines) and "\t" in _before(lines[mark.line], mark.column):
+        return YamlError(line, TAB)
+    for problem, context, message, at_begin in ROWS:
+        if problem in (error.problem or "") and context in (error.context or ""):
+            return YamlError(began.line + 1 if at_begin and began else line, message)
+    return YamlError(line, "is not valid YAML")
+
+
+def _before(line: str, column: int) -> str:
+    indent = line[: len(line) - len(line.lstrip())]
+    return indent if column <= len(indent) else ""
+
+
+NOT_TEXT = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What may not stand in a YAML file, nor come out of an escape."""
+INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", re.ASCII)
+FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
+NOT_FINITE = re.compile(r"([-+]?)\.(?:(inf|Inf|INF)|(?:nan|NaN|NAN))", re.ASCII)
+CONSTANTS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+LONGEST_SCALAR = 100
+CORE = "tag:yaml.org,2002:"
+KINDS = {CORE + "null": type(None), CORE + "bool": bool, CORE + "int": int, CORE + "float": float}
+
+
+class Int(int):
+    """A whole number that knows how it is written."""
+
+    written: str
+
+
+class Float(float):
+    """A number that knows how it is written."""
+
+    written: str
+
+
+def read_scalar(event: ScalarEvent, *, line: int) -> Any:
+    """Return a scalar's value; raises `YamlError` for control characters and for tags that are not YAML's own."""
+    text: str = event.value
+    if NOT_TEXT.search(text):
+        raise YamlError(line, "should not contain control characters")
+    if event.tag is None:
+        return text if event.style else plain(text)
+    if event.tag in {"!", CORE + "str"}:
+        return text
+    value = plain(text)
+    if event.tag not in KINDS or not isinstance(value, KINDS[event.tag]):
+        raise YamlError(line, "should not have a tag of its own")
+    return value
+
+
+def plain(text: str) -> Any:
+    """Return what unquoted text means."""
+    if text in CONSTANTS:
+        return CONSTANTS[text]
+    if len(text) > LONGEST_SCALAR:
+        return text
+    if INT.fullmatch(text):
+        whole = Int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+        whole.written = text
+        return whole
+    if (special := NOT_FINITE.fullmatch(text)) or FLOAT.fullmatch(text):
+        number = Float(f"{special[1]}inf" if special and special[2] else "nan" if special else text)
+        number.written = text
+        return number
+    return text
+
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DEEPEST = 40
 LARGEST = 1 << 20
 MOST_NODES = 100_000
-LONGEST_NUMBER = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +214,7 @@ class _Builder:
             node = self._mapping(event, loc, depth)
         self._size += node.size if isinstance(event, AliasEvent) else 1
         if depth + node.height > DEEPEST or self._size > MOST_NODES:
-            raise YamlError(_line(event), "should not be nested so deeply, or expand to so much")
+            raise YamlError(_line(event), TOO_DEEP)
         if anchor := getattr(event, "anchor", None):
             self._anchors[anchor] = node
         return node
@@ -154,7 +269,7 @@ class _Builder:
 
     def _refuse_depth(self, event: Any, depth: int) -> None:
         if depth >= DEEPEST:
-            raise YamlError(_line(event), "should not be nested so deeply, or expand to so much")
+            raise YamlError(_line(event), TOO_DEEP)
 
 
 def _parent(value: Any, nodes: list[_Node]) -> _Node:

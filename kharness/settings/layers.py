@@ -1,6 +1,7 @@
-"""Settings that are laid over each other: the host's, a container's own file, the environment, a command's flags.
+"""Layers of settings: the host's defaults, a container's own file, the environment, a command's flags.
 
-As in Compose's overrides: named things are merged by name, everything else is replaced by what is said above it.
+As in Compose's overrides, named things are merged by name, and everything else is replaced by the layer above. A test
+instance is launched from production's settings under those of `test:`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,55 @@ from pathlib import Path
 from typing import Any
 
 from kharness.errors import Problem
+from kharness.settings.model import Settings
+from kharness.settings.plain import PLAIN
 from kharness.settings.problems import dotted
+from kharness.settings.secrets import merged
 from kharness.settings.section import Loc
+from kharness.settings.service import ServiceKeys
+from kharness.settings.volumes import Tmpfs, Volume
+
+NOT_INHERITED = ("labels", "container_name", "ports", "network_mode", "networks", "mac_address", "env_file")
+"""What would collide with production or speak in its name; a test instance has it only where `test:` says so."""
+MERGED_IN_TEST = ("environment", "sysctls")
+
+
+def for_test(settings: Settings) -> Settings:
+    """Return the settings of a test instance; `test` itself stays as it is.
+
+    A key that `test:` says replaces production's, `environment` and `sysctls` are merged by name, a volume or tmpfs
+    replaces what production mounts at the same target. A secret has its test value, and nothing without one. What opens
+    the host to production (`privileged`, `pid: host`) is not taken over.
+    """
+    test = settings.test
+    said = test.model_fields_set & ServiceKeys.model_fields.keys()
+    changes: dict[str, Any] = {
+        key: ServiceKeys.model_fields[key].get_default(call_default_factory=True)
+        for key in NOT_INHERITED
+        if key not in test.same
+    }
+    changes |= {row.key: row.unset for row in PLAIN if getattr(settings, row.key) in row.of_host}
+    changes |= {key: getattr(test, key) for key in said}
+    changes |= {key: {**getattr(settings, key), **getattr(test, key)} for key in MERGED_IN_TEST}
+    changes["secrets"] = merged(settings.secrets, test.secrets, same="secrets" in test.same)
+    tmpfs = test.tmpfs if "tmpfs" in said else settings.tmpfs
+    changes["volumes"] = _volumes(settings.volumes, test.volumes, hidden=test.tmpfs or ())
+    changes["tmpfs"] = _visible(tmpfs, hidden=test.volumes)
+    return settings.model_copy(update=changes)
+
+
+def _volumes(
+    production: tuple[Volume, ...], test: tuple[Volume, ...], *, hidden: tuple[Tmpfs, ...]
+) -> tuple[Volume, ...]:
+    covered = {mount.target for mount in hidden}
+    by_target = {volume.target: volume for volume in production if volume.target not in covered}
+    return tuple({**by_target, **{volume.target: volume for volume in test}}.values())
+
+
+def _visible(tmpfs: tuple[Tmpfs, ...] | None, *, hidden: tuple[Volume, ...]) -> tuple[Tmpfs, ...] | None:
+    covered = {volume.target for volume in hidden}
+    return None if tmpfs is None else tuple(mount for mount in tmpfs if mount.target not in covered)
+
 
 COMMAND_LINE = Path("command line")
 """Stands in a problem's place of the file where a flag is at fault."""
@@ -27,7 +75,7 @@ PLACES: frozenset[Loc] = frozenset({(), ("test",)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class SettingsLayer:
     """One place where keys of `settings.yaml` are said.
 
     `names` are those that keys have there, `prefix` stands before all others. `called` is what people call the place;
@@ -57,26 +105,26 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Laid:
+class MergedLayers:
     """What several sources say together, and whose each place is."""
 
     value: Mapping[str, Any]
-    owners: Mapping[Loc, Source]
+    owners: Mapping[Loc, SettingsLayer]
 
-    def owner(self, loc: Loc) -> Source | None:
+    def owner(self, loc: Loc) -> SettingsLayer | None:
         """Return who said a place, or the nearest one around it."""
         while loc and loc not in self.owners:
             loc = loc[:-1]
         return self.owners.get(loc)
 
 
-def laid(sources: Iterable[Source]) -> Laid:
+def merge_layers(sources: Iterable[SettingsLayer]) -> MergedLayers:
     """Lay sources over each other, the lowest first."""
     value: dict[str, Any] = {}
-    owners: dict[Loc, Source] = {}
+    owners: dict[Loc, SettingsLayer] = {}
     for source in sources:
         value = _over(value, source.said, (), source, owners)
-    return Laid(value=value, owners=owners)
+    return MergedLayers(value=value, owners=owners)
 
 
 def by_name(key: str, value: Any) -> dict[str, Any] | None:
@@ -96,22 +144,21 @@ def by_name(key: str, value: Any) -> dict[str, Any] | None:
 
 
 def _over(
-    below: Mapping[str, Any], above: Mapping[str, Any], at: Loc, source: Source, owners: dict[Loc, Source]
+    below: Mapping[str, Any], above: Mapping[str, Any], at: Loc, source: SettingsLayer, owners: dict[Loc, SettingsLayer]
 ) -> dict[str, Any]:
     found = dict(below)
     for key, said in above.items():
         here = (*at, key)
         if said is None and source.unsets and ASSIGNED.isdisjoint(at[-1:]):
-            found.pop(key, None)
-            _forget(owners, here)
+            _forget(owners, here, found.pop(key, None))
             continue
         low, high = (by_name(key, each) if at in PLACES and key in MERGED else None for each in (below.get(key), said))
         if low is not None and high is not None:
             found[key] = _over(_without_options(key, low, high), high, here, source, owners)
         elif key in below and high is not None:
-            continue  # what is wrong below is told, and hidden by nothing
+            continue  # a layer below is reported as wrong even where one above replaces it
         else:
-            _forget(owners, here)
+            _forget(owners, here, found.get(key))
             owners[here] = source
             found[key] = said
     return found
@@ -124,6 +171,8 @@ def _without_options(key: str, low: dict[str, Any], high: Mapping[str, Any]) -> 
     return low
 
 
-def _forget(owners: dict[Loc, Source], at: Loc) -> None:
-    for loc in [loc for loc in owners if loc[: len(at)] == at]:
-        del owners[loc]
+def _forget(owners: dict[Loc, SettingsLayer], at: Loc, value: Any) -> None:
+    """Forget the owner of a place, and those of all that its value has by name."""
+    owners.pop(at, None)
+    for key, said in value.items() if isinstance(value, Mapping) else ():
+        _forget(owners, (*at, key), said)
