@@ -19,6 +19,11 @@ def short_id(image: str | None) -> str:
     return (image or "").removeprefix("sha256:")[:SHORT]
 
 
+def serves(newest: str, api: str) -> bool:
+    """Whether an engine whose newest version of the API is this one serves another; one that names none does not."""
+    return bool(newest) and tuple(map(int, newest.split("."))) >= tuple(map(int, api.split(".")))
+
+
 @dataclass(frozen=True, slots=True)
 class PortRef:
     """A port inside a container, `53/udp`."""
@@ -44,12 +49,16 @@ class HealthFacts:
     interval: float | None = None
     timeout: float | None = None
     start_period: float | None = None
+    start_interval: float | None = None
     retries: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFacts:
-    """An image: `id` is `sha256:...`, `tags` are `repository:tag`, `digests` are `repository@sha256:...`."""
+    """An image: `id` is `sha256:...`, `tags` are `repository:tag`, `digests` are `repository@sha256:...`.
+
+    `platform` is `os/architecture[/variant]`.
+    """
 
     id: str
     tags: tuple[str, ...] = ()
@@ -65,6 +74,16 @@ class ImageFacts:
     volumes: tuple[str, ...] = ()
     size: int = 0
     layers: tuple[str, ...] = ()
+    platform: str = ""
+
+    def fits(self, platform: str | None) -> bool:
+        """Whether it is for a platform; an unknown one fits, and so does one with or without its variant."""
+        known = self.platform and platform
+        return (
+            not known
+            or f"{self.platform}/".startswith(f"{platform}/")
+            or f"{platform}/".startswith(f"{self.platform}/")
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,14 +180,16 @@ class VolumeFacts:
 class EngineFacts:
     """The engine itself; `local` means that its file system and its networks are this host's.
 
-    `shares_mounts`: it sees what this process mounts. `clock_ahead` are the seconds by which its clock was ahead of
-    ours when it was asked, None where it does not say.
+    `api_version` is the version of the API that is spoken with it, `newest_api` the newest that it serves.
+    `shares_mounts`: it sees what this process mounts. `swap_limit`: it can limit swap. `clock_ahead` are the seconds by
+    which its clock was ahead of ours when it was asked, None where it does not say.
     """
 
     id: str
     name: str = ""
     version: str = ""
     api_version: str = ""
+    newest_api: str = ""
     root_dir: str = ""
     storage_driver: str = ""
     security_options: tuple[str, ...] = ()
@@ -177,13 +198,23 @@ class EngineFacts:
     podman: bool = False
     local: bool = True
     shares_mounts: bool = True
+    swap_limit: bool = True
     endpoint: str = ""
     clock_ahead: float | None = None
+
+    @property
+    def called(self) -> str:
+        """Its product and version, for people."""
+        return f"{'Podman' if self.podman else 'Docker Engine'} {self.version}"
 
     @property
     def userns(self) -> bool:
         """Whether the daemon maps uids (`userns-remap`)."""
         return any(option.startswith("name=userns") for option in self.security_options)
+
+    def serves(self, api: str) -> bool:
+        """Whether it serves this version of the API."""
+        return serves(self.newest_api or self.api_version, api)
 
     @property
     def rootless(self) -> bool:

@@ -10,9 +10,9 @@ _WORDS = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
 def matches(pattern: str, path: str) -> bool:
-    """Whether an absolute path is one that the pattern means; names may hold anything, newlines too.
+    """Whether an absolute path matches a pattern; names may contain anything, even newlines.
 
-    `/**` at the end means what is before it as well: `/a/**` is `/a` and all below it.
+    `/**` at the end matches the directory as well: `/a/**` is `/a` and all below it.
     """
     return _compiled(pattern).fullmatch(path) is not None
 

@@ -1,0 +1,1 @@
+"""Hardening checks, grouped by the evidence that they look at."""

@@ -1,0 +1,1 @@
+"""What a container changed of its image's files, and what is remembered of it."""

@@ -1,0 +1,1 @@
+"""The gate: from outcomes to reasons, and the result of a session."""

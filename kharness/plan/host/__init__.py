@@ -1,0 +1,1 @@
+"""The machine: systemd units, ports and processes."""

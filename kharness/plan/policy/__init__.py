@@ -1,1 +1,0 @@
-"""The checks of a container, a file each: pure decisions about evidence that others gathered."""

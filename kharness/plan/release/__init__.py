@@ -1,0 +1,1 @@
+"""Releases: the journaled operation, anonymous volumes that are carried over, verification in production."""

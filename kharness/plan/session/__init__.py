@@ -1,0 +1,1 @@
+"""A test session: its modes, its networks, readiness, and the proof that production is untouched."""

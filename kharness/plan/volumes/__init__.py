@@ -1,0 +1,1 @@
+"""Volumes: prepared, copied, mapped to other ids, snapshotted, backed up."""
