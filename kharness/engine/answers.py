@@ -6,6 +6,7 @@ import re
 import stat
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from typing import Any
 
 from kharness.plan.facts import (
@@ -23,7 +24,7 @@ from kharness.plan.facts import (
     UsageFacts,
     VolumeFacts,
 )
-from kharness.plan.times import moment
+from kharness.plan.text import moment
 
 NANO = 1_000_000_000
 BRIDGE_NAME = "com.docker.network.bridge.name"
@@ -63,6 +64,7 @@ def image_facts(raw: Mapping[str, Any]) -> ImageFacts:
         volumes=tuple(sorted(config.get("Volumes") or {})),
         size=raw.get("Size") or 0,
         layers=_texts((raw.get("RootFS") or {}).get("Layers")),
+        platform="/".join(filter(None, (raw.get("Os"), raw.get("Architecture"), raw.get("Variant")))),
     )
 
 
@@ -89,7 +91,7 @@ def container_facts(raw: Mapping[str, Any]) -> ContainerFacts:
         name=(raw.get("Name") or "").lstrip("/"),
         image_id=raw.get("Image") or "",
         image=_HUB.sub("", config.get("Image") or ""),
-        state=state.get("Status") or "created",
+        state=_state(state.get("Status")),
         exit_code=state.get("ExitCode") or 0,
         error=state.get("Error") or "",
         oom_killed=bool(state.get("OOMKilled")),
@@ -121,7 +123,7 @@ def listed_container(raw: Mapping[str, Any]) -> ContainerFacts:
         name=next((name for name in names if "/" not in name), names[0] if names else ""),
         image_id=raw.get("ImageID") or "",
         image=_HUB.sub("", raw.get("Image") or ""),
-        state=raw.get("State") or "created",
+        state=_state(raw.get("State")),
         exit_code=next((int(match["code"]) for match in found if match["code"]), 0),
         created=_time(raw.get("Created")),
         health=next((match["health"] for match in found if match["health"]), None),
@@ -158,9 +160,20 @@ def network_facts(raw: Mapping[str, Any]) -> NetworkFacts:
 
 
 def gateways(raw: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the addresses of a network's gateways, which on a bridge are the engine's host's."""
+    """Return the addresses of a network's gateways, which on a bridge are the engine's host's.
+
+    Of its first network Docker 20.10 often names none; it is the first address then.
+    """
     pools = (raw.get("IPAM") or {}).get("Config") or []
-    return tuple(pool["Gateway"] for pool in pools if pool.get("Gateway"))
+    said = (pool.get("Gateway") or _first(pool.get("Subnet") or "") for pool in pools)
+    return tuple(address for address in said if address)
+
+
+def _first(subnet: str) -> str:
+    try:
+        return str(next(iter(ip_network(subnet).hosts()), ""))
+    except ValueError:
+        return ""
 
 
 def volume_facts(raw: Mapping[str, Any]) -> VolumeFacts:
@@ -183,12 +196,14 @@ def engine_facts(
         name=info.get("Name") or "",
         version=version.get("Version") or info.get("ServerVersion") or "",
         api_version=api_version,
+        newest_api=version.get("ApiVersion") or api_version,
         root_dir=info.get("DockerRootDir") or "",
         storage_driver=info.get("Driver") or "",
         security_options=_texts(info.get("SecurityOptions")),
         cpus=info.get("NCPU") or 1,
         memory=info.get("MemTotal") or 0,
         podman=is_podman(version),
+        swap_limit=info.get("SwapLimit") is not False,
         local=local,
         endpoint=endpoint,
     )
@@ -233,7 +248,7 @@ def usage(raw: Mapping[str, Any] | None) -> UsageFacts | None:
     used = memory.get("usage")
     if at is None or used is None:
         return None
-    # Pages of files that nobody has asked for lately: by control groups of version 1 and 2, cgroups(7).
+    # Pages of files that were not used lately: by control groups of version 1 and 2, cgroups(7).
     detail = memory.get("stats") or {}
     idle = detail.get("total_inactive_file", detail.get("inactive_file", 0))
     return UsageFacts(
@@ -265,8 +280,14 @@ def _health(raw: Mapping[str, Any] | None) -> HealthFacts | None:
         interval=_seconds(raw.get("Interval")),
         timeout=_seconds(raw.get("Timeout")),
         start_period=_seconds(raw.get("StartPeriod")),
+        start_interval=_seconds(raw.get("StartInterval")),
         retries=raw.get("Retries") or None,
     )
+
+
+def _state(said: str | None) -> str:
+    # Podman has a word for one that has ended, and that it has not cleaned up after.
+    return "exited" if said == "stopped" else said or "created"
 
 
 def _health_state(status: str | None) -> str | None:

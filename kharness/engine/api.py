@@ -24,7 +24,7 @@ from kharness.plan.facts import (
     UsageFacts,
     VolumeFacts,
 )
-from kharness.plan.runspec import Attachment, RunSpec
+from kharness.plan.launch.runspec import Attachment, RunSpec
 
 Progress = Callable[[str], None]
 
@@ -40,6 +40,7 @@ class BuildRequest:
     target: str | None = None
     no_cache: bool = False
     pull: bool = False
+    platform: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,68 @@ class NetworkRequest:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-class Engine(Protocol):
+class Runtime(Protocol):
+    """What is asked of, and done to, one container by its id or name; of production that may run elsewhere as well."""
+
+    def container(self, ref: str) -> ContainerFacts | None:
+        """Return the container of that id or name, or None."""
+
+    def start(self, container: str) -> None:
+        """Start it; `ConflictError` when an address or port is taken, `LaunchError` when its process cannot run."""
+
+    def stop(self, container: str, *, timeout: float | None = None) -> None:
+        """Stop it, by force after `timeout` seconds. A stopped one is no error."""
+
+    def restart(self, container: str) -> None:
+        """Stop it as `stop` does, if it runs, and start it; raises as `start` does. The engine does both by itself."""
+
+    def kill(self, container: str, *, signal: str = "KILL") -> None:
+        """Send a signal to its first process."""
+
+    def wait(self, container: str, *, timeout: float | None = None) -> int:
+        """Wait until it has exited; the exit code. TimeoutError."""
+
+    def exec(
+        self,
+        container: str,
+        argv: Sequence[str],
+        *,
+        user: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        working_dir: str | None = None,
+        timeout: float | None = None,
+    ) -> ExecResult:
+        """Run a command in it and wait; TimeoutError after `timeout` seconds."""
+
+    def exec_raw(self, container: str, argv: Sequence[str], *, user: str | None = None) -> tuple[int, bytes, bytes]:
+        """Like `exec`, with the output as bytes."""
+
+    def read_file(self, container: str, path: str) -> bytes:
+        """Return a regular file's content, links followed; `EngineError` when there is none."""
+
+    def logs(self, container: str, *, tail: int | None = None) -> str:
+        """Return its output, stdout and stderr in order of arrival, undecodable bytes replaced.
+
+        Of a long one only the end, some 16 MiB.
+        """
+
+    def log_lines(
+        self, container: str, *, tail: int | None = None, after: str = "", follow: bool = False
+    ) -> Iterator[LogLine]:
+        """Yield the lines of its output as they arrive; only those `after` the time of another one, where one is given.
+
+        With `follow` also what it writes from now on, until it ends. `EngineError` where its log driver keeps nothing
+        that can be read.
+        """
+
+    def processes(self, container: str) -> tuple[ProcessFacts, ...]:
+        """Return the processes that run in it, executed ones too; `EngineError` when it does not run."""
+
+    def usage(self, container: str) -> UsageFacts | None:
+        """Return what it uses now, None where it does not run. Some engines measure at a rate, and take a second."""
+
+
+class Engine(Runtime, Protocol):
     """A container engine."""
 
     def facts(self) -> EngineFacts:
@@ -69,8 +131,8 @@ class Engine(Protocol):
     def images(self, *, labels: Mapping[str, str | None] | None = None) -> tuple[ImageFacts, ...]:
         """Return all images with these labels (None: with any value)."""
 
-    def pull(self, ref: str, *, progress: Progress | None = None) -> ImageFacts:
-        """Pull a reference; `ImageMissingError` when no registry gives it."""
+    def pull(self, ref: str, *, progress: Progress | None = None, platform: str | None = None) -> ImageFacts:
+        """Pull a reference, for the engine's platform or another; `ImageMissingError` when no registry gives it."""
 
     def import_image(self, archive: Iterable[bytes], tag: str, *, changes: Sequence[str] = ()) -> ImageFacts:
         """Make an image of a root file system's tar stream; `changes` are Dockerfile instructions."""
@@ -94,9 +156,6 @@ class Engine(Protocol):
         """Return its layers and its manifest as a tar stream, as `docker save` does; `ImageMissingError`."""
 
     # containers
-    def container(self, ref: str) -> ContainerFacts | None:
-        """Return the container of that id or name, or None."""
-
     def containers(self, *, labels: Mapping[str, str | None] | None = None) -> tuple[ContainerFacts, ...]:
         """Return all containers, stopped ones too, with these labels (None: with any value). `raw` may be partial."""
 
@@ -108,18 +167,6 @@ class Engine(Protocol):
 
     def create_again(self, name: str, request: Mapping[str, Any]) -> str:
         """Create a container as `request_of` found one; returns its id. Raises as `create` does."""
-
-    def start(self, container: str) -> None:
-        """Start it; `ConflictError` when an address or port is taken, `LaunchError` when its process cannot run."""
-
-    def stop(self, container: str, *, timeout: float | None = None) -> None:
-        """Stop it, by force after `timeout` seconds. A stopped one is no error."""
-
-    def restart(self, container: str) -> None:
-        """Stop it as `stop` does, if it runs, and start it; raises as `start` does. The engine does both by itself."""
-
-    def kill(self, container: str, *, signal: str = "KILL") -> None:
-        """Send a signal to its first process."""
 
     def pause(self, container: str) -> None:
         """Freeze its processes."""
@@ -136,50 +183,11 @@ class Engine(Protocol):
     def set_restart(self, container: str, policy: str, *, retries: int = 0) -> None:
         """Change the restart policy of an existing container."""
 
-    def exec(
-        self,
-        container: str,
-        argv: Sequence[str],
-        *,
-        user: str | None = None,
-        environment: Mapping[str, str] | None = None,
-        working_dir: str | None = None,
-        timeout: float | None = None,
-    ) -> ExecResult:
-        """Run a command in it and wait; TimeoutError after `timeout` seconds."""
-
-    def exec_raw(self, container: str, argv: Sequence[str], *, user: str | None = None) -> tuple[int, bytes, bytes]:
-        """Like `exec`, with the output as bytes."""
-
-    def logs(self, container: str, *, tail: int | None = None) -> str:
-        """Return its output, stdout and stderr in order of arrival, undecodable bytes replaced."""
-
-    def log_lines(
-        self, container: str, *, tail: int | None = None, after: str = "", follow: bool = False
-    ) -> Iterator[LogLine]:
-        """Yield the lines of its output as they arrive; only those `after` the time of another one, where one is given.
-
-        With `follow` also what it writes from now on, until it ends. `EngineError` where its log driver keeps nothing
-        that can be read.
-        """
-
     def diff(self, container: str) -> tuple[Change, ...]:
         """Return what differs from its image, in the engine's order."""
 
-    def processes(self, container: str) -> tuple[ProcessFacts, ...]:
-        """Return the processes that run in it, executed ones too; `EngineError` when it does not run."""
-
-    def usage(self, container: str) -> UsageFacts | None:
-        """Return what it uses now, None where it does not run. Some engines measure at a rate, and take a second."""
-
-    def wait(self, container: str, *, timeout: float | None = None) -> int:
-        """Wait until it has exited; the exit code. TimeoutError."""
-
     def run(self, container: str, *, timeout: float | None = None) -> tuple[int, bytes, bytes]:
         """Start a created container and wait for its end: exit code, stdout and stderr. TimeoutError."""
-
-    def read_file(self, container: str, path: str) -> bytes:
-        """Return a regular file's content, links followed; `EngineError` when there is none."""
 
     def stat(self, container: str, path: str) -> PathFacts | None:
         """Return what is at a path, a link itself; None where nothing is. It need not run."""

@@ -18,10 +18,8 @@ from typing import Any
 
 from kharness.engine import answers
 from kharness.engine.api import BuildRequest, Progress
-from kharness.engine.buildkit import BuildKitStream
-from kharness.engine.classic import ClassicStream
-from kharness.engine.refusals import RefusedError
-from kharness.engine.registry import build_headers
+from kharness.engine.images import build_headers
+from kharness.engine.refusals import StatusError
 from kharness.engine.wire import Wire
 from kharness.errors import BuildError, EngineError
 from kharness.plan.facts import ImageFacts
@@ -33,8 +31,14 @@ class Builds:
     _wire: Wire
     _buildkit: bool | None = None
 
+    def tag(self, image: str, ref: str) -> None:
+        """Tag an image."""
+        raise NotImplementedError
+
     def build(self, context: Iterable[bytes], request: BuildRequest, *, progress: Progress | None = None) -> ImageFacts:
         """Build an image; no intermediate container stays."""
+        from kharness.engine.build_streams import BuildKitStream, ClassicStream  # noqa: PLC0415
+
         buildkit = self._uses_buildkit()
         stream = BuildKitStream(request.tag, progress) if buildkit else ClassicStream(request.tag, progress)
         try:
@@ -48,10 +52,12 @@ class Builds:
             ) as answer:
                 for record in answer.records():
                     stream.take(record)
-        except RefusedError as error:
+        except StatusError as error:
             raise BuildError(f"image {request.tag} cannot be built: {error.message}") from error
         if stream.image is None:
             raise EngineError(f"image {request.tag}: the engine ended the build without a result")
+        if buildkit:
+            self.tag(stream.image, request.tag)
         return answers.image_facts(self._wire.ask("GET", f"/images/{stream.image}/json"))
 
     def _uses_buildkit(self) -> bool:
@@ -64,13 +70,16 @@ class Builds:
 def _params(request: BuildRequest, *, buildkit: bool) -> dict[str, Any]:
     return {
         "version": "2" if buildkit else "1",
-        "t": request.tag,
+        # Where containerd keeps the images, a build that moves a tag makes the former image vanish, though a container
+        # runs from it; a tag that is moved afterwards leaves it without a name.
+        "t": None if buildkit else request.tag,
         "dockerfile": request.dockerfile,
         "buildargs": json.dumps(dict(request.args)),
         "labels": json.dumps(dict(request.labels)),
         "target": request.target,
         "nocache": request.no_cache,
         "pull": request.pull,
+        "platform": request.platform,
         # The classic builder runs each step in a container, and leaves it unless told otherwise.
         "rm": True,
         "forcerm": True,

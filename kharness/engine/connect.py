@@ -11,8 +11,7 @@ from typing import Any
 from kharness.engine.api import Engine
 from kharness.engine.contexts import USUAL, Endpoint, endpoints
 from kharness.engine.docker import DockerEngine
-from kharness.engine.transport import Client
-from kharness.engine.unixsocket import SocketClient
+from kharness.engine.transport import Client, SocketClient
 from kharness.engine.wire import READ_TIMEOUT, Wire
 from kharness.errors import EngineError, EngineUnavailableError
 
@@ -41,8 +40,8 @@ def connect(*, host: str | None, environ: Mapping[str, str], home: Path) -> Dock
     raise EngineUnavailableError(unavailable(failures, uid=os.geteuid()))
 
 
-def connect_anew(engine: Engine, *, host: str | None, environ: Mapping[str, str], home: Path) -> Engine:
-    """Connect once more to an engine, in a process that was forked; one behind a socket is not asked who it is."""
+def reconnect(engine: Engine, *, host: str | None, environ: Mapping[str, str], home: Path) -> Engine:
+    """Connect again to an engine, in a process that was forked; one behind a socket is not asked who it is."""
     if isinstance(engine, DockerEngine) and engine.socket is not None:
         return engine.over(SocketClient(engine.socket, size=POOL))
     return connect(host=host, environ=environ, home=home)
@@ -52,7 +51,7 @@ def connect_to(endpoint: Endpoint) -> DockerEngine:
     """Connect to this engine, or raise `EngineUnavailableError`."""
     try:
         client = _client(endpoint)
-    except Exception as error:  # the SDK lets through whatever TLS and ssh raise
+    except Exception as error:  # the SDK lets the errors of TLS and ssh through
         raise EngineUnavailableError(_reason(error)) from error
     sessions = SSH_SESSIONS if endpoint.url.startswith("ssh://") else None
     wire = Wire(client, version=API_VERSION, endpoint=endpoint.url, sessions=sessions)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +75,8 @@ def _with_variables(url: str, origin: str, environ: Mapping[str, str]) -> Endpoi
 
 def _context(folder: Path, name: str) -> Endpoint:
     # The CLI names a context's folders by the digest of its name.
+    from hashlib import sha256  # noqa: PLC0415 - its library takes longer to load than all of this
+
     digest = sha256(name.encode()).hexdigest()
     said = _read(folder / "meta" / digest / "meta.json").get("Endpoints", {}).get("docker", {})
     url = said.get("Host")

@@ -1,11 +1,13 @@
-"""DockerEngine: the Engine Protocol over the Docker SDK's transports."""
+"""DockerEngine: the Engine Protocol over the Docker Engine API."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from kharness.engine import answers
@@ -14,12 +16,14 @@ from kharness.engine.containers import Containers
 from kharness.engine.execs import Execs
 from kharness.engine.images import Images
 from kharness.engine.local import shares_mounts, shares_network
-from kharness.engine.networks import Networks
-from kharness.engine.unixsocket import SocketClient
-from kharness.engine.volumes import Volumes
+from kharness.engine.networks import Networks, Volumes
+from kharness.engine.transport import SocketClient
 from kharness.engine.wire import Wire
-from kharness.plan.facts import EngineFacts
-from kharness.plan.times import moment
+from kharness.errors import EngineError
+from kharness.plan.facts import EngineFacts, serves
+from kharness.plan.launch.runspec import API as NEWER
+from kharness.plan.launch.runspec import MountKind, RunSpec
+from kharness.plan.text import moment
 
 
 class DockerEngine(Images, Builds, Networks, Containers, Execs, Volumes):
@@ -51,6 +55,25 @@ class DockerEngine(Images, Builds, Networks, Containers, Execs, Volumes):
             if self._facts is None:
                 self._facts = self._ask_facts()
             return self._facts
+
+    def create(self, spec: RunSpec) -> str:
+        """Create a container; Podman would make a source of a mount that is missing."""
+        if answers.is_podman(self._version) and self.facts().shares_mounts:
+            for mount in spec.mounts:
+                if mount.kind is MountKind.BIND and not Path(mount.source or "").exists():
+                    raise EngineError(f"container {spec.name}: bind source path does not exist: {mount.source}")
+        return super().create(spec)
+
+    def remove(self, container: str, *, force: bool = False, volumes: bool = True) -> None:
+        """Remove a container; by force Podman would wait for its grace period first, where Docker kills at once."""
+        if force and answers.is_podman(self._version):
+            with suppress(EngineError):
+                self.kill(container)
+        super().remove(container, force=force, volumes=volumes)
+
+    @property
+    def _serves_newer(self) -> bool:
+        return serves(str(self._version.get("ApiVersion") or ""), NEWER)
 
     def close(self) -> None:
         """Close the connections; a later call opens new ones."""

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from kharness.engine import frames
 from kharness.engine.answers import path_facts
-from kharness.engine.refusals import RefusedError, SilentError, container_error, shortened
+from kharness.engine.refusals import SilentError, StatusError, container_error, shortened
 from kharness.engine.wire import Wire
 from kharness.errors import ContainerMissingError, EngineError
 from kharness.plan.facts import ExecResult, PathFacts
@@ -69,7 +69,7 @@ class Execs:
             ) as answer:
                 self.start(container)
                 out, err = frames.demultiplex(answer.read_until(deadline))
-        except RefusedError as error:
+        except StatusError as error:
             raise container_error(error, container) from error
         except SilentError as error:
             raise TimeoutError(f"container {shortened(container)} still runs after {timeout:g} s") from error
@@ -91,21 +91,21 @@ class Execs:
         try:
             with self._wire.open("HEAD", f"/containers/{quote(container)}/archive", params={"path": path}) as answer:
                 return path_facts(loads(b64decode(answer.headers[STAT])))
-        except RefusedError as error:
+        except StatusError as error:
             # The answer to HEAD has no text: a container that is not there looks like a path that is not.
             if error.missing:
                 return None
             raise container_error(error, container) from error
 
     def archive(self, container: str, path: str) -> Iterator[bytes]:
-        """Stream the archive as it arrives, not compressed, as the engine would do for whoever does not object."""
+        """Stream the archive as it arrives; without the header the engine would compress it."""
         plain = {"Accept-Encoding": "identity"}
         try:
             with self._wire.open(
                 "GET", f"/containers/{quote(container)}/archive", params={"path": path}, headers=plain
             ) as answer:
                 yield from answer.chunks()
-        except RefusedError as error:
+        except StatusError as error:
             exact = container_error(error, container)
             raise exact if isinstance(exact, ContainerMissingError) else EngineError(f"{exact} ({path})") from error
 
@@ -114,7 +114,7 @@ class Execs:
         try:
             with self._wire.open("GET", f"/containers/{quote(container)}/export") as answer:
                 yield from answer.chunks()
-        except RefusedError as error:
+        except StatusError as error:
             raise container_error(error, container) from error
 
     def write_file(self, container: str, path: str, content: bytes, *, mode: int = 0o644) -> None:
@@ -132,7 +132,7 @@ class Execs:
                 params={"path": directory or "/"},
                 data=[buffer.getvalue()],
             )
-        except RefusedError as error:
+        except StatusError as error:
             raise container_error(error, container) from error
 
     def start(self, container: str) -> None:
@@ -155,7 +155,7 @@ class Execs:
                 with tarfile.open(fileobj=io.BytesIO(answer.read())) as archive:
                     member = archive.extractfile(archive.getmembers()[0])
                     return "", member.read() if member else b""
-        except RefusedError as error:
+        except StatusError as error:
             exact = container_error(error, container)
             raise exact if isinstance(exact, ContainerMissingError) else EngineError(f"{exact} ({path})") from error
 
@@ -166,7 +166,7 @@ class Execs:
             made = self._wire.ask("POST", f"/containers/{quote(container)}/exec", body=body)["Id"]
             out, err = frames.demultiplex(self._output(made, deadline))
             return self._exit_code(made, deadline), out, err
-        except RefusedError as error:
+        except StatusError as error:
             raise container_error(error, container) from error
         except SilentError as error:
             if timeout is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections import deque
 from collections.abc import Iterable, Iterator
 
 RAW = 0
@@ -22,12 +23,6 @@ def demultiplex(content: bytes) -> tuple[bytes, bytes]:
     return out, err
 
 
-def merged(content: bytes) -> bytes:
-    """Return the output of both streams in order of arrival."""
-    frames = list(_frames(content))
-    return b"".join(payload for _, payload in frames) if _is_framed(content, frames) else content
-
-
 def pieces(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
     """Return the frames of a stream, each with its stream, as they arrive; what is not framed is chunks of `RAW`."""
     chunks, rest = iter(chunks), b""
@@ -43,6 +38,22 @@ def pieces(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
             place += _HEADER.size + len(payload)
         chunk = next(chunks, b"")
         rest = rest[place:] + chunk if chunk else b""
+
+
+def last(parts: Iterable[tuple[int, bytes]], most: int) -> bytes:
+    """Return the end of both streams in order of arrival, whole lines of it where it is more than `most` bytes."""
+    kept: deque[bytes] = deque()
+    size, cut = 0, False
+    for _, payload in parts:
+        kept.append(payload)
+        size += len(payload)
+        while size - len(kept[0]) >= most:
+            size -= len(kept.popleft())
+            cut = True
+    content = b"".join(kept)
+    if len(content) > most:
+        content, cut = content[-most:], True
+    return content.partition(b"\n")[2] if cut else content
 
 
 def _whole(content: bytes) -> Iterator[tuple[int, bytes]]:

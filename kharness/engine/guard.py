@@ -1,6 +1,6 @@
 """A process that brings containers back to life when the one that stopped them dies, or is stopped itself.
 
-Nobody can clean up after SIGKILL but somebody else. The guard waits for the end of a pipe, which the kernel closes
+After SIGKILL only another process can clean up. The guard waits for the end of a pipe, which the kernel closes
 however its owner ends, and no longer than it was told; unless it hears that all is well, it sends the requests that
 undo the freeze.
 """

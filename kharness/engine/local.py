@@ -3,9 +3,11 @@
 The rule, for an engine behind a unix socket (any other one is taken for remote):
 
 1. A rootless engine's networks are in a namespace of its own: no.
-2. The process that listens at the socket is known to the kernel (SO_PEERCRED, unix(7)). Where both may be read, its
-   network namespace is compared with ours (/proc/PID/ns/net, namespaces(7)): the answer is exact. systemd may have
-   opened the socket in its stead; it lives in the host's namespace, and so does the engine that it starts.
+2. The process that listens at the socket is known to the kernel (SO_PEERCRED, unix(7)). Where both may be read, the
+   network namespaces of its threads are compared with ours (/proc/PID/task/TID/ns/net, namespaces(7)): the answer is
+   exact. A single thread is no proof of the opposite, not even the first: engines enter a container's namespaces with
+   a thread, and may leave it there. systemd may have opened the socket in its stead; it lives in the host's namespace,
+   and so does the engine that it starts.
 3. Where that may not be read (a member of the group `docker`, or a socket mounted into a container, where the process
    has no id), the gateways of the engine's bridge networks must be addresses of this host.
 """
@@ -14,7 +16,8 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +45,11 @@ def shares_mounts(path: str) -> bool:
     return _same_namespace(path, "mnt") is True
 
 
+def shares_processes(path: str) -> bool:
+    """Whether this process numbers processes as the engine at the unix socket `path` does; False where not known."""
+    return _same_namespace(path, "pid") is True
+
+
 def is_own_address(address: str) -> bool:
     """Whether one of this host's interfaces has the address."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -59,6 +67,15 @@ def _same_namespace(path: str, kind: str) -> bool | None:
             probe.connect(path)
             credentials = probe.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         pid = _CREDENTIALS.unpack(credentials)[0]
-        return Path(f"/proc/{pid}/ns/{kind}").readlink() == Path(f"/proc/self/ns/{kind}").readlink() if pid else None
+        own = Path(f"/proc/self/ns/{kind}").readlink()
+        return own in _namespaces(pid, kind) if pid else None
     except OSError:
         return None
+
+
+def _namespaces(pid: int, kind: str) -> Iterator[Path]:
+    # Most processes answer with their first thread.
+    yield Path(f"/proc/{pid}/ns/{kind}").readlink()
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            yield (thread / "ns" / kind).readlink()

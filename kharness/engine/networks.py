@@ -1,4 +1,4 @@
-"""Networks, and who is on them."""
+"""Networks with the containers on them, and named volumes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from urllib.parse import quote
 
 from kharness.engine import answers
 from kharness.engine.api import NetworkRequest
-from kharness.engine.convert import endpoint_body, label_filters, network_body
-from kharness.engine.refusals import RefusedError, container_error, network_error, shortened
+from kharness.engine.refusals import StatusError, container_error, network_error, shortened, volume_error
+from kharness.engine.requests import endpoint_body, label_filters, network_body
 from kharness.engine.wire import Wire
 from kharness.errors import ConflictError, EngineError
-from kharness.plan.facts import NetworkFacts
-from kharness.plan.runspec import Attachment
+from kharness.plan.facts import NetworkFacts, VolumeFacts
+from kharness.plan.launch.runspec import API as NEWER
+from kharness.plan.launch.runspec import Attachment
 
 
 class Networks:
@@ -35,7 +36,7 @@ class Networks:
         """Create a network."""
         try:
             made = self._wire.ask("POST", "/networks/create", body=network_body(request))
-        except RefusedError as error:
+        except StatusError as error:
             raise network_error(error, request.name) from error
         found = self._network(made["Id"])
         if found is None:
@@ -46,7 +47,7 @@ class Networks:
         """Remove a network; `ConflictError` while containers are on it."""
         try:
             self._wire.tell("DELETE", f"/networks/{quote(network)}")
-        except RefusedError as error:
+        except StatusError as error:
             if not error.missing:
                 raise network_error(error, network) from error
 
@@ -59,15 +60,16 @@ class Networks:
         body = {"Container": container, "Force": True}
         try:
             self._wire.tell("POST", f"/networks/{quote(network)}/disconnect", body=body)
-        except RefusedError as error:
+        except StatusError as error:
             if not error.says("is not connected to"):
                 raise container_error(error, container) from error
 
     def _join(self, network: str, container: str, endpoint: Mapping[str, Any]) -> None:
         body = {"Container": container, "EndpointConfig": dict(endpoint)}
         try:
-            self._wire.tell("POST", f"/networks/{quote(network)}/connect", body=body)
-        except RefusedError as error:
+            api = NEWER if endpoint.get("MacAddress") else None
+            self._wire.tell("POST", f"/networks/{quote(network)}/connect", body=body, api=api)
+        except StatusError as error:
             if error.says("address already in use"):
                 raise ConflictError(f"container {shortened(container)}: its address on {network} is in use") from error
             raise container_error(error, container) from error
@@ -75,8 +77,54 @@ class Networks:
     def _network(self, ref: str) -> dict[str, Any] | None:
         try:
             found: dict[str, Any] = self._wire.ask("GET", f"/networks/{quote(ref)}")
-        except RefusedError as error:
+        except StatusError as error:
             if error.missing:
                 return None
             raise
         return found
+
+
+class Volumes:
+    """The part of `Engine` that is about named volumes."""
+
+    _wire: Wire
+
+    def volume(self, name: str) -> VolumeFacts | None:
+        """Inspect a volume, None when there is none."""
+        try:
+            return answers.volume_facts(self._wire.ask("GET", f"/volumes/{quote(name)}"))
+        except StatusError as error:
+            if error.missing:
+                return None
+            raise
+
+    def volumes(self, *, labels: Mapping[str, str | None] | None = None) -> tuple[VolumeFacts, ...]:
+        """List volumes in one request."""
+        found = self._wire.ask("GET", "/volumes", params={"filters": label_filters(labels)})
+        return tuple(map(answers.volume_facts, found.get("Volumes") or ()))
+
+    def create_volume(
+        self, name: str, *, labels: Mapping[str, str] | None = None, options: Mapping[str, str] | None = None
+    ) -> VolumeFacts:
+        """Create a volume; the options are not tried before a container with it starts."""
+        # The engine answers with the old volume when the name is taken and nothing differs, labels included.
+        if self.volume(name) is not None:
+            raise ConflictError(f"there is a volume {name} already")
+        body: dict[str, Any] = {
+            "Name": name,
+            "Driver": "local",
+            "DriverOpts": dict(options or {}),
+            "Labels": dict(labels or {}),
+        }
+        try:
+            return answers.volume_facts(self._wire.ask("POST", "/volumes/create", body=body))
+        except StatusError as error:
+            raise volume_error(error, name) from error
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume; `ConflictError` while a container has it."""
+        try:
+            self._wire.tell("DELETE", f"/volumes/{quote(name)}")
+        except StatusError as error:
+            if not error.missing:
+                raise volume_error(error, name) from error

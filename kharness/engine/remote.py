@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -103,12 +104,12 @@ class RemoteReply:
 
 
 def session_of(endpoint: Endpoint, *, version: str, timeout: float, size: int) -> APIClient:
-    """Open a session with an engine, with `size` connections at the most; raises whatever TLS and ssh raise."""
+    """Open a session with an engine, with `size` connections at the most; lets the errors of TLS and ssh through."""
     ssh = endpoint.url.startswith("ssh://")
     session = APIClient(
         base_url=endpoint.url,
         version=version,
-        timeout=round(timeout),
+        timeout=math.ceil(timeout),
         tls=_tls(endpoint) if endpoint.tls else False,
         max_pool_size=size,
     )

@@ -15,7 +15,7 @@ from threading import BoundedSemaphore
 from typing import Any
 from urllib.parse import urlencode
 
-from kharness.engine.refusals import RefusedError, SilentError
+from kharness.engine.refusals import SilentError, StatusError
 from kharness.engine.transport import Client, Reply
 from kharness.errors import EngineError, EngineUnavailableError
 
@@ -63,14 +63,15 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         timeout: float | None = READ_TIMEOUT,
         versioned: bool = True,
+        api: str | None = None,
     ) -> Iterator[Answer]:
-        """Make a request and give its answer while it arrives.
+        """Make a request and give its answer while it arrives; `api` asks in another version than the usual one.
 
-        `timeout` is the seconds of silence after which `SilentError` is raised, None waits for ever. `RefusedError`
+        `timeout` is the seconds of silence after which `SilentError` is raised, None waits for ever. `StatusError`
         for an error status, `EngineUnavailableError` when the connection fails. What `data` itself raises is raised.
         """
         source = _Source(data) if data is not None else None
-        prefix = f"/v{self.version}" if versioned else ""
+        prefix = f"/v{api or self.version}" if versioned else ""
         query = urlencode(
             {name: _param(value) for name, value in (params or {}).items() if value is not None}, doseq=True
         )
@@ -91,7 +92,7 @@ class Wire:
             try:
                 answer = Answer(reply, self._translated)
                 if reply.status >= HTTP_ERROR:
-                    raise RefusedError(reply.status, _message(answer.read()))
+                    raise StatusError(reply.status, _message(answer.read()))
                 yield answer
             finally:
                 reply.close()

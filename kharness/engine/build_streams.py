@@ -1,6 +1,6 @@
-"""Reads the stream of a BuildKit build. Pure.
+"""Reads the progress of a build, of the classic builder or of BuildKit. Pure; loaded when something is built.
 
-Its progress is a protobuf message, `moby.buildkit.v1.StatusResponse`, in base64. What is read of it:
+BuildKit's is a protobuf message, `moby.buildkit.v1.StatusResponse`, in base64. What is read of it:
 
     StatusResponse  1: Vertex (repeated)   3: VertexLog (repeated)
     Vertex          1: digest   3: name   4: cached   5: started   7: error
@@ -16,13 +16,75 @@ from collections.abc import Iterator
 from typing import Any
 
 from kharness.engine.api import Progress
-from kharness.engine.classic import TAIL, build_error
 from kharness.errors import BuildError
-from kharness.plan.hardening import is_report
+from kharness.plan.image.hardening import is_report
+
+TAIL = 20
+"""How many lines of the failing step an error carries."""
+
+# The second forms are Podman's.
+_STEP = re.compile(r"(?:Step \d+/\d+ |STEP \d+/\d+): (?P<step>.*)")
+_NOISE = re.compile(r" ---> |Removing intermediate container |Successfully (built|tagged) ")
+_EXIT = re.compile(
+    r"(?:The command '.*' returned a non-zero code: |building at STEP .*: exit status )(?P<code>\d+)\s*", re.DOTALL
+)
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
+
+
+class ClassicStream:
+    """Turns records into progress lines, the built image, or an error that names the failing step."""
+
+    def __init__(self, tag: str, progress: Progress | None) -> None:
+        self.image: str | None = None
+        self._tag = tag
+        self._progress = progress or (lambda _line: None)
+        self._step = ""
+        self._rest = ""
+        self._tail: deque[str] = deque(maxlen=TAIL)
+
+    def take(self, record: dict[str, Any]) -> None:
+        """Take the next record; `BuildError` when it is an error, or the refusal of a Dockerfile."""
+        text = record.get("stream", "")
+        if self._rest and _NOISE.match(text):
+            # The builder's own words; what the step wrote before them had no end of line.
+            text = f"\n{text}"
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._line(line)
+        if isinstance(record.get("aux"), dict):
+            self.image = record["aux"].get("ID", self.image)
+        problem = record.get("error") or record.get("message")
+        if problem:
+            self._line(self._rest)
+            raise self._failure(str(problem))
+
+    def _line(self, text: str) -> None:
+        # The builder paints what was written to stderr; a progress bar overwrites its own line.
+        line = _COLOUR.sub("", text).rstrip("\r").rpartition("\r")[2]
+        if not line.strip() or _NOISE.match(line):
+            return
+        if step := _STEP.fullmatch(line):
+            self._step = step["step"]
+            self._tail.clear()
+        elif not is_report(line):
+            self._tail.append(line)
+        self._progress(line)
+
+    def _failure(self, problem: str) -> BuildError:
+        return build_error(self._tag, self._step, problem, exit_code=_EXIT.fullmatch(problem), tail=self._tail)
+
+
+def build_error(tag: str, step: str, problem: str, *, exit_code: re.Match[str] | None, tail: deque[str]) -> BuildError:
+    """Return the error of a build whose step, `RUN ...`, failed; its exit status stands for a problem that has one."""
+    reason = f"exited with {exit_code['code']}" if exit_code else problem
+    where = f'"{step}" ' if exit_code else f'"{step}": '
+    return BuildError(f"image {tag} cannot be built: {where if step else ''}{reason}", tail=tuple(tail))
+
 
 _NUMBER = re.compile(r"\[[^\]]*\d+/\d+\] ")
-_EXIT = re.compile(r".*exit code: (?P<code>\d+)", re.DOTALL)
+_BUILDKIT_EXIT = re.compile(r".*exit code: (?P<code>\d+)", re.DOTALL)
 _PREFIX = re.compile(r"failed to solve(?: with frontend [\w.]+)?: (?:failed to create LLB definition: )?")
+_BASE = re.compile(r"\[internal\] load metadata for (?:docker\.io/(?:library/)?)?(?P<base>.*)")
 _CANCELLED = re.compile(r"(?:context canceled|Canceled).*", re.DOTALL)
 
 
@@ -84,9 +146,10 @@ class BuildKitStream:
         self._line(digest, self._rest[digest])
         return build_error(
             self._tag,
-            _NUMBER.sub("", name, count=1),
+            # As the classic builder names it, and the Dockerfile.
+            _BASE.sub(r"FROM \g<base>", _NUMBER.sub("", name, count=1)),
             _PREFIX.sub("", problem),
-            exit_code=_EXIT.fullmatch(problem),
+            exit_code=_BUILDKIT_EXIT.fullmatch(problem),
             tail=self._tails[digest],
         )
 
