@@ -1,4 +1,4 @@
-"""Let what was written be on the disk before what depends on it."""
+"""Write to the disk before anything depends on it: sync, rename, and small files."""
 
 from __future__ import annotations
 

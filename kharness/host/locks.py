@@ -1,6 +1,6 @@
 """Locks between processes: files below an engine's state directory, held with flock(2).
 
-The kernel lets go of a lock when its holder dies, however it dies. Who holds it stands in a file beside it.
+The kernel releases a lock when its holder dies, however it dies. A file beside it names the holder.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _POLL = 0.02
 def lock(directory: Path, name: str, *, timeout: float, busy: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold the lock of that name, waiting up to `timeout` seconds for another process or thread.
 
-    `busy` is told who has it before that is waited for.
+    `busy` is called with its holder before the wait.
 
     Raises `LockedError`: `NAME is locked by pid N (command), since TIME`, or `HostError`: why it cannot be made. A lock
     is not re-entrant: a thread that takes it twice waits for itself.

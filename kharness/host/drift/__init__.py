@@ -1,0 +1,1 @@
+"""Read the upper directory of a container's overlay, and save it as evidence."""

@@ -1,0 +1,1 @@
+"""A process for the work on each of many containers."""

@@ -1,0 +1,1 @@
+"""Build contexts, bases, and what is in the layers of an image."""

@@ -1,0 +1,1 @@
+"""The machine: mounts, networks, systemd, other programs."""

@@ -1,0 +1,1 @@
+"""Which projects this host knows, and what pytest would read of them."""

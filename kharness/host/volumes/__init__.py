@@ -1,0 +1,1 @@
+"""Directory trees: prepared, copied, compared, snapshotted, removed."""
