@@ -1,32 +1,33 @@
-"""What running containers changed, as lines for people and as values for programs."""
+"""Scan results as lines and plain values, a watch's state as metrics (Prometheus' text exposition format 0.0.4)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from kharness.plan.drift import Done, Drifted, Scanned, flags
-from kharness.report.released import Line
+from kharness.plan.drift.changes import Action, Drifted, ScanResult, flags
+from kharness.plan.drift.watch import WatchState, reasons
+from kharness.report.release import Line
 
 ALL_OK = "all ok"
 WHY = (
-    "what a service needs belongs into its image, what it writes into a volume or a tmpfs; what may be there all "
-    "the same can be said in settings.yaml, as 'drift: {expect: [...]}'"
+    "files that a service needs belong into its image, files that it writes into a volume or a tmpfs; declare "
+    "exceptions in settings.yaml: 'drift: {expect: [...]}'"
 )
 
-SAFER = "what put a file there may still run, and put it there again: a new container (--restart) is safer"
+SAFER = "the program that added a file may still run, and add it again: a new container (--restart) is safer"
 
 
-def drift_lines(found: Sequence[Scanned], *, most: int | None) -> Iterator[Line]:
-    """Yield what is said of a scan, `most` changes of a container; the last line says `all ok` only if all is."""
+def drift_lines(found: Sequence[ScanResult], *, most: int | None) -> Iterator[Line]:
+    """Yield the report of a scan, at most `most` changes of a container; the last line is `all ok` only if all is."""
     if not found:
-        yield Line("no production container of kharness runs here: there is nothing to look at", "doubtful")
+        yield Line("no production container of kharness runs here: there is nothing to scan", "doubtful")
         return
     for each in found:
         yield from _container(each, most=most)
     volumes = [f"{each.name} {', '.join(each.volumes)}" for each in found if each.volumes]
     if volumes:
-        yield Line(f"not looked at, because volumes are not in the layer: {'; '.join(volumes)}")
+        yield Line(f"not scanned, because volumes are not in the layer: {'; '.join(volumes)}")
     bad = sum(not each.ok for each in found)
     if any(each.verdict.left for each in found):
         yield Line(WHY)
@@ -36,13 +37,13 @@ def drift_lines(found: Sequence[Scanned], *, most: int | None) -> Iterator[Line]
         yield Line(f"{ALL_OK}: {_count(len(found), 'container')}", "good")
 
 
-def drift_value(found: Sequence[Scanned]) -> dict[str, Any]:
-    """Return it as plain values; modes are octal texts, sizes bytes, odd bytes of paths surrogates."""
+def drift_value(found: Sequence[ScanResult]) -> dict[str, Any]:
+    """Return scan results as plain values; modes are octal, sizes bytes; bytes that are not UTF-8 are surrogates."""
     return {"ok": all(each.ok for each in found), "containers": [_value(each) for each in found]}
 
 
-def done_lines(done: Sequence[Done], *, removed: bool) -> Iterator[Line]:
-    """Yield what was done about it, a line each."""
+def done_lines(done: Sequence[Action], *, removed: bool) -> Iterator[Line]:
+    """Yield the steps of the response, a line each."""
     for each in done:
         first, *rest = each.text.splitlines() or [""]
         yield Line(f"{each.name}: {first}", "good" if each.good else "bad")
@@ -51,12 +52,12 @@ def done_lines(done: Sequence[Done], *, removed: bool) -> Iterator[Line]:
         yield Line(SAFER, "doubtful")
 
 
-def done_value(done: Sequence[Done]) -> list[dict[str, Any]]:
-    """Return it as plain values."""
+def done_value(done: Sequence[Action]) -> list[dict[str, Any]]:
+    """Return the steps of the response as plain values."""
     return [{"name": each.name, "text": each.text, "good": each.good} for each in done]
 
 
-def _container(found: Scanned, *, most: int | None) -> Iterator[Line]:
+def _container(found: ScanResult, *, most: int | None) -> Iterator[Line]:
     left, expected = found.verdict.left, len(found.verdict.expected)
     if found.ok:
         also = f", but for {_count(expected, 'change')} that {_is(expected)} expected"
@@ -76,7 +77,7 @@ def _container(found: Scanned, *, most: int | None) -> Iterator[Line]:
     yield from (Line(f"  note: {note}", "doubtful") for note in found.verdict.notes)
 
 
-def _value(found: Scanned) -> dict[str, Any]:
+def _value(found: ScanResult) -> dict[str, Any]:
     return {
         "name": found.name,
         "container": found.container,
@@ -112,3 +113,43 @@ def _count(number: int, what: str) -> str:
 
 def _is(number: int) -> str:
     return "is" if number == 1 else "are"
+
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+PREFIX = "kharness_drift"
+
+
+def metrics(state: WatchState, *, now: float) -> str:
+    """Return the metrics; times in seconds since the epoch."""
+    return "".join(f"{line}\n" for line in _lines(state, now))
+
+
+def _lines(state: WatchState, now: float) -> Iterator[str]:
+    yield from _metric("ok", "gauge", "Whether there is no drift, no failed scan and no alarm.")
+    yield f"{PREFIX}_ok {int(not reasons(state, now=now))}"
+    yield from _metric("scans_total", "counter", "Number of scans.")
+    yield f"{PREFIX}_scans_total {state.scans}"
+    if state.at is not None:
+        yield from _metric("last_scan_timestamp_seconds", "gauge", "When the last scan ended.")
+        yield f"{PREFIX}_last_scan_timestamp_seconds {state.at:.3f}"
+        yield from _metric("scan_duration_seconds", "gauge", "How long the last scan took.")
+        yield f"{PREFIX}_scan_duration_seconds {state.took:.3f}"
+    yield from _metric("seen", "gauge", "Whether a container could be scanned.")
+    yield from (f"{PREFIX}_seen{_label(each.name)} {int(not each.problem)}" for each in state.found)
+    yield from _metric("unexpected_paths", "gauge", "Changes of a container that are not expected.")
+    yield from (f"{PREFIX}_unexpected_paths{_label(each.name)} {len(each.verdict.left)}" for each in state.found)
+    yield from _metric("expected_paths", "gauge", "Changes of a container that are expected.")
+    yield from (f"{PREFIX}_expected_paths{_label(each.name)} {len(each.verdict.expected)}" for each in state.found)
+    yield from _metric("alarm_since_timestamp_seconds", "gauge", "Since when an alarm is not acknowledged.")
+    for name, raised in state.alarm.raised.items():
+        yield f"{PREFIX}_alarm_since_timestamp_seconds{_label(name)} {raised.since:.3f}"
+
+
+def _metric(name: str, kind: str, text: str) -> Iterator[str]:
+    yield f"# HELP {PREFIX}_{name} {text}"
+    yield f"# TYPE {PREFIX}_{name} {kind}"
+
+
+def _label(name: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'{{container="{escaped}"}}'

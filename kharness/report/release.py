@@ -1,12 +1,14 @@
-"""How a release ended, in words that say what to do next."""
+"""How a release ended, and what to do next."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kharness.plan.facts import short_id
-from kharness.plan.operation import Released
+
+if TYPE_CHECKING:
+    from kharness.plan.release.operation import Released
 
 GOOD = {
     "promoted": "image {image} is live now",
@@ -14,26 +16,26 @@ GOOD = {
     "launched": "image {image} is live, and production runs it",
 }
 BAD = {
-    "undone": "launched, but not fit: everything is as it was before",
-    "broken": "launched, not fit, and NOT PUT BACK AS IT WAS: do what is left by hand, or let 'kharness recover' try",
-    "failing": "production already ran this image, and fails its tests there",
+    "undone": "release failed verification and was rolled back",
+    "broken": "release failed verification and was NOT ROLLED BACK: do by hand what is left, or run 'kharness recover'",
+    "failing": "production already ran this image, and fails its verification",
 }
 
 
 class Line(NamedTuple):
-    """A line and how it is meant: good, bad, doubtful, or a detail of the one before."""
+    """A line and its tone: good, bad, doubtful, or a detail of the line before."""
 
     text: str
     tone: str = "detail"
 
 
 def released_lines(released: Released) -> tuple[Line, ...]:
-    """Return what is said of a release."""
+    """Return the lines about a release: its end, the reasons, and notes."""
     return tuple(_lines(released))
 
 
 def reason_lines(reasons: Iterable[str]) -> Iterator[Line]:
-    """Return reasons as a list; the further lines of one are indented."""
+    """Return reasons as a list; the further lines of a reason are indented."""
     for reason in reasons:
         first, *rest = reason.splitlines() or [""]
         yield Line(f"  - {first}")
