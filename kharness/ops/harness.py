@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from kharness.engine.api import Engine
-from kharness.engine.connect import connect
-from kharness.engine.start import start_local_engine
-from kharness.errors import EngineUnavailableError, SettingsError
-from kharness.host.owner import Owner, current_owner
-from kharness.host.state import State
-from kharness.plan.facts import EngineFacts
-from kharness.plan.tags import Tags
-from kharness.settings.catalog import Catalog, ContainerDir, find_containers
-from kharness.settings.host import HostSettings, load_host_settings
-from kharness.settings.laid import Source
+from kharness.errors import SettingsError
+from kharness.host.project.invoker import Invoker
+from kharness.host.project.projects import Registered
+from kharness.host.session.owner import Owner, current_owner
+from kharness.host.state.state import State
+from kharness.ops.release.target import Target
+from kharness.plan.image.tags import Tags
+from kharness.settings.catalog import Catalog, ContainerDir
+from kharness.settings.host import HostSettings
+from kharness.settings.layers import SettingsLayer
 from kharness.settings.load import load_settings
 from kharness.settings.model import Settings
 
@@ -31,30 +27,40 @@ A detail of a long step begins with a space.
 """
 
 
-USUAL_ROOT = "/var/lib/docker"
-
-
 def silent(_who: str, _what: str) -> None:
     """Report nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Harness:
-    """An engine and all that belongs to it. State and locks are per engine, not per user."""
+    """An engine, and a project on it. State and locks are per engine and project, not per user.
+
+    `folder` is where the project's `pyproject.toml` is, None where container directories come from elsewhere.
+    `targets` makes what runs production. `invoker` is the user who runs this as root by sudo, where the volume root is
+    not configured.
+    """
 
     engine: Engine
     host: HostSettings
     catalog: Catalog
     state_dir: Path
-    project: Path | None
+    project: Registered
+    folder: Path | None
     state: State
+    targets: Callable[[Harness], Target]
     owner: Owner = field(default_factory=current_owner)
     report: Report = silent
+    invoker: Invoker | None = None
+
+    @property
+    def production(self) -> Target:
+        """Where production runs; `engine` builds and tests."""
+        return self.targets(self)
 
     @property
     def repository(self) -> str:
         """What comes before a directory's name in its images'."""
-        return self.host.repository
+        return self.project.repository_or(self.host.repository)
 
     @property
     def volume_root(self) -> PurePosixPath:
@@ -62,14 +68,23 @@ class Harness:
         return PurePosixPath(self.host.dv)
 
     @property
+    def home(self) -> Path:
+        """The project's part of this engine's state directory."""
+        return self.state_dir if self.project.first else self.state_dir / "projects" / self.project.name
+
+    @property
     def locks(self) -> Path:
-        """The directory of this engine's locks."""
-        return self.state_dir / "locks"
+        """The directory of the project's locks."""
+        return self.home / "locks"
 
     @property
     def output(self) -> Path:
         """The directory of what commands over many containers have printed, `COMMAND/NAME.log`."""
-        return self.state_dir / "output"
+        return self.home / "output"
+
+    def has_released(self, name: str, image: str) -> bool:
+        """Whether the project's ledger has a release of this image of a directory. Raises `StateError`."""
+        return self.state.has_released(name, image)
 
     def tags(self, name: str) -> Tags:
         """Return the references of a container directory's images."""
@@ -79,7 +94,7 @@ class Harness:
         """Return what takes the details of a long step, such as a build's lines."""
         return lambda line: self.report(who, f" {line}")
 
-    def settings(self, directory: ContainerDir, *, above: Iterable[Source] = ()) -> Settings:
+    def settings(self, directory: ContainerDir, *, above: Iterable[SettingsLayer] = ()) -> Settings:
         """Read a directory's settings, under what is `above` and over the host's defaults.
 
         Raises `SettingsError` with every problem.
@@ -96,61 +111,3 @@ class Harness:
             except SettingsError as error:
                 broken[directory.name] = error
         return good, broken
-
-
-def open_harness(
-    *,
-    project: Path | None,
-    environ: Mapping[str, str],
-    report: Report = silent,
-    engine: Engine | None = None,
-    host: HostSettings | None = None,
-) -> Harness:
-    """Read the host's settings and connect; start the installed local engine where none answers.
-
-    Raises `SettingsError` and `EngineUnavailableError`.
-    """
-    host = host or load_host_settings(project=project, environ=environ)
-    engine = engine or open_engine(host, environ=environ, report=report)
-    state_dir = host.state_dir / "engines" / _key(engine.facts())
-    return Harness(
-        engine=engine,
-        host=host,
-        catalog=find_containers(host.source_paths),
-        state_dir=state_dir,
-        project=project,
-        state=State(state_dir / "state.db"),
-        report=report,
-    )
-
-
-def _key(facts: EngineFacts) -> str:
-    # Every daemon of a host has the same id (it comes from a file in /etc), and its own data root.
-    name = re.sub(r"[^A-Za-z0-9]+", "-", facts.id).strip("-").lower() or "unknown"
-    own_root = facts.root_dir not in {"", USUAL_ROOT}
-    return f"{name}-{zlib.crc32(facts.root_dir.encode()):08x}" if own_root else name
-
-
-def open_engine(host: HostSettings, *, environ: Mapping[str, str], report: Report = silent) -> Engine:
-    """Return the engine that answers, starting the local one if the host's settings allow it."""
-    try:
-        return connect(host=host.engine, environ=environ, home=Path.home())
-    except EngineUnavailableError as error:
-        return start_instead(error, host, environ=environ, report=report)
-
-
-def start_instead(
-    error: EngineUnavailableError, host: HostSettings, *, environ: Mapping[str, str], report: Report = silent
-) -> Engine:
-    """Start the local engine because none answers; raises `error` where another is meant, or none may be started."""
-    elsewhere = host.engine or environ.get("DOCKER_HOST") or environ.get("DOCKER_CONTEXT")
-    if elsewhere or not host.start_engine or not can_start():
-        raise error
-    report("", "no engine answers: starting the installed one")
-    start_local_engine(state_dir=host.state_dir, progress=lambda line: report("", line))
-    return connect(host=host.engine, environ=environ, home=Path.home())
-
-
-def can_start() -> bool:
-    """Whether an engine is installed here that this user may start."""
-    return os.geteuid() == 0 and shutil.which("dockerd") is not None

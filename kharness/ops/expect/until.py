@@ -1,4 +1,4 @@
-"""Look until an expectation holds or its time is over."""
+"""Wait until an expectation holds, or its time is over."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from kharness.errors import ExpectationError
-from kharness.ops.waiting import NotYetError, pauses
-from kharness.plan.expected import shortened
-from kharness.plan.secrets import redact
+from kharness.ops.session.readiness import NotYetError, pauses
+from kharness.plan.expect import shortened
+from kharness.plan.launch.environment import redact
 
 Found = TypeVar("Found")
 SHORTEST = 1.0
-"""Seconds that a look gets even when time is nearly up: one that is cut short sees nothing."""
+"""The least number of seconds for one attempt, even when the time is nearly over."""
 
 
 def until(
@@ -25,10 +25,10 @@ def until(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Found:
-    """Return what `look` returns; it gets the seconds that it may take, and raises `NotYetError` to be called again.
+    """Return the result of `look`, which gets the seconds that it may take, and raises `NotYetError` to be repeated.
 
-    Raises `ExpectationError` after `timeout` seconds; `hidden` are values that it does not tell. At least one look is
-    taken, and the last one when the time is over.
+    Raises `ExpectationError` after `timeout` seconds, with `hidden` values redacted. There is at least one attempt, and
+    a last one when the time is over.
     """
     deadline = clock() + timeout
     for pause in pauses():
@@ -46,7 +46,7 @@ def until(
 
 
 def unmet(wanted: str, *, seen: str, timeout: float, hidden: Iterable[str] = ()) -> ExpectationError:
-    """Return the error: what was expected within which time, and what was seen."""
-    # Hidden first: a value that was cut is another text.
+    """Return the error with what was expected, within which time, and what was seen."""
+    # Redact first: a secret that is cut would not be recognized.
     expected = redact(f"expected {wanted} within {timeout:g} s", hidden)
     return ExpectationError(f"{expected}\nseen: {shortened(redact(seen, hidden).strip())}")

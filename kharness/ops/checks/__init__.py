@@ -1,0 +1,1 @@
+"""Gather the evidence about a container, and judge it by its checks."""

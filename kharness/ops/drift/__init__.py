@@ -1,0 +1,1 @@
+"""Scan production containers for drift, save evidence, and respond."""

@@ -1,0 +1,1 @@
+"""Many containers at once: groups, status, and the check that all are up."""

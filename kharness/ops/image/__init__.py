@@ -1,0 +1,1 @@
+"""Images: built, looked into, compared, pruned."""

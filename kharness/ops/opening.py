@@ -1,0 +1,109 @@
+"""Open the harness of a project: its host's settings, an engine that answers, the state, where production runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import zlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from kharness.engine.api import Engine
+from kharness.engine.connect import connect
+from kharness.engine.start import start_local_engine
+from kharness.errors import EngineUnavailableError
+from kharness.host.project.invoker import invoker_of
+from kharness.host.project.projects import Registered, registered
+from kharness.host.state.state import State
+from kharness.ops.harness import Harness, Report, silent
+from kharness.ops.project.admission import admit
+from kharness.ops.release.engine_target import EngineTarget
+from kharness.plan.facts import EngineFacts
+from kharness.settings.catalog import find_containers
+from kharness.settings.host import HostSettings, load_host_settings
+from kharness.settings.project import find_project
+
+USUAL_ROOT = "/var/lib/docker"
+
+
+def open_harness(
+    *,
+    folder: Path | None,
+    environ: Mapping[str, str],
+    report: Report = silent,
+    engine: Engine | None = None,
+    host: HostSettings | None = None,
+) -> Harness:
+    """Read the host's settings and connect; start the installed local engine where none answers.
+
+    `folder` is where the project's `pyproject.toml` is, if it has one. Raises `SettingsError`,
+    `EngineUnavailableError`, and `UsageError` where another folder has the project's name.
+    """
+    host = host or load_host_settings(project=folder, environ=environ)
+    project = find_project(folder=folder, said=host.project, environ=environ, source_paths=host.source_paths)
+    known = registered(host.state_dir, project)
+    engine = engine or open_engine(host, environ=environ, report=report)
+    harness = harness_of(known, engine, host, folder=folder, report=report)
+    invoker = invoker_of(host, folder=folder, environ=environ)
+    current = admit(
+        known,
+        engine=engine,
+        engine_key=_key(engine.facts()),
+        state=harness.state,
+        host=host,
+        catalog=harness.catalog,
+        report=report,
+    )
+    return replace(harness, project=current, invoker=invoker)
+
+
+def harness_of(
+    project: Registered, engine: Engine, host: HostSettings, *, folder: Path | None, report: Report = silent
+) -> Harness:
+    """Return the harness of a project on an engine; nothing is read from the state, and nothing written."""
+    state_dir = host.state_dir / "engines" / _key(engine.facts())
+    return Harness(
+        engine=engine,
+        host=host,
+        catalog=find_containers(host.source_paths),
+        state_dir=state_dir,
+        project=project,
+        folder=folder,
+        state=State(state_dir / "state.db", project=project.name),
+        report=report,
+        targets=EngineTarget,
+    )
+
+
+def _key(facts: EngineFacts) -> str:
+    # Every daemon of a host has the same id (it comes from a file in /etc), and its own data root.
+    name = re.sub(r"[^A-Za-z0-9]+", "-", facts.id).strip("-").lower() or "unknown"
+    own_root = facts.root_dir not in {"", USUAL_ROOT}
+    return f"{name}-{zlib.crc32(facts.root_dir.encode()):08x}" if own_root else name
+
+
+def open_engine(host: HostSettings, *, environ: Mapping[str, str], report: Report = silent) -> Engine:
+    """Return the engine that answers, starting the local one if the host's settings allow it."""
+    try:
+        return connect(host=host.engine, environ=environ, home=Path.home())
+    except EngineUnavailableError as error:
+        return start_instead(error, host, environ=environ, report=report)
+
+
+def start_instead(
+    error: EngineUnavailableError, host: HostSettings, *, environ: Mapping[str, str], report: Report = silent
+) -> Engine:
+    """Start the local engine because none answers; raises `error` where another is meant, or none may be started."""
+    elsewhere = host.engine or environ.get("DOCKER_HOST") or environ.get("DOCKER_CONTEXT")
+    if elsewhere or not host.start_engine or not can_start():
+        raise error
+    report("", "no engine answers: starting the installed one")
+    start_local_engine(state_dir=host.state_dir, progress=lambda line: report("", line))
+    return connect(host=host.engine, environ=environ, home=Path.home())
+
+
+def can_start() -> bool:
+    """Whether an engine is installed here that this user may start."""
+    return os.geteuid() == 0 and shutil.which("dockerd") is not None

@@ -1,0 +1,1 @@
+"""A project's containers: whose they are, which there are, and how one is renamed or retired."""

@@ -1,0 +1,1 @@
+"""Releases: promotion, launch, roll-back, recovery, verification in production."""

@@ -1,1 +1,0 @@
-"""Where production runs: this engine now, a cluster later."""

@@ -1,0 +1,1 @@
+"""Volumes: prepared, copied, frozen, snapshotted, backed up, restored."""
