@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kharness.errors import KharnessError, RefusedError
-from kharness.plan.modes import Mode
-from kharness.plan.secrets import redact
+from kharness.plan.session.modes import Mode
 from kharness.settings.catalog import ContainerDir
 
 if TYPE_CHECKING:
-    from kharness.ops.evidence import Evidence
+    from kharness.ops.checks.inspection import Inspection
     from kharness.ops.harness import Harness
-    from kharness.ops.instance import Instance
-    from kharness.ops.session import TestSession
+    from kharness.ops.session.instance import Instance
+    from kharness.ops.session.session import TestSession
     from kharness.plan.facts import ImageFacts
-    from kharness.plan.launch import Subject
+    from kharness.plan.launch.plan import Subject
     from kharness.plugin.stash import SessionInfo
 
 WORKER = "PYTEST_XDIST_WORKER"
@@ -34,6 +33,7 @@ class Attached:
     _numbers = count(1)
 
     def __init__(self, directory: ContainerDir, info: SessionInfo, config: pytest.Config) -> None:
+        self.name = directory.name
         self._directory = directory
         self._info = info
         self._config = config
@@ -43,7 +43,7 @@ class Attached:
     @cached_property
     def harness(self) -> Harness:
         """The engine and all that belongs to it, opened when it is first needed."""
-        from kharness.plugin.opening import harness_of  # noqa: PLC0415 - nothing heavy loads before a test needs it
+        from kharness.plugin.context import harness_of  # noqa: PLC0415 - nothing heavy loads before a test needs it
 
         return harness_of(self._config)
 
@@ -55,8 +55,8 @@ class Attached:
     @cached_property
     def instance(self) -> Instance:
         """The container under test; fails the test when it could not be launched."""
-        from kharness.ops.instance import Instance  # noqa: PLC0415
-        from kharness.ops.instancefacts import InstanceFacts  # noqa: PLC0415
+        from kharness.ops.session.instance import Instance  # noqa: PLC0415
+        from kharness.ops.session.instance_facts import InstanceFacts  # noqa: PLC0415
 
         notice = self._notice()
         facts = InstanceFacts.from_json(notice["facts"])
@@ -66,22 +66,23 @@ class Attached:
             ready=self._readiness,
             ready_timeout=self.harness.host.ready_timeout,
             secrets=self._secrets(),
+            runtime=self.harness.production.runtime if facts.mode == Mode.IN_PROD.value else None,
         )
 
     @cached_property
-    def evidence(self) -> Evidence:
+    def evidence(self) -> Inspection:
         """What its checks look at."""
-        from kharness.ops.evidence import Evidence, now  # noqa: PLC0415
-        from kharness.ops.inputs import tests_digest  # noqa: PLC0415
+        from kharness.ops.checks.inspection import Inspection, now  # noqa: PLC0415
+        from kharness.ops.gate.inputs import tests_digest  # noqa: PLC0415
 
         settings = self.harness.settings(self._directory)
         began = self._info.began.get(self._directory.name)
         if began is not None and tests_digest(self._directory) != began:
-            # Whoever adds a waiver for a moment would be held to it.
+            # Else a waiver that is added for a moment would count.
             raise RefusedError(f"{self._directory.name}: settings or tests changed after the session began")
         mode = self._info.selection.mode
         assert mode is not None  # noqa: S101 - without a mode nothing runs
-        return Evidence(
+        return Inspection(
             harness=self.harness,
             directory=self._directory,
             settings=settings,
@@ -94,7 +95,7 @@ class Attached:
     @contextmanager
     def private(self) -> Iterator[Instance]:
         """Launch an instance for one test alone and remove it afterwards."""
-        from kharness.ops.session import TestSession  # noqa: PLC0415
+        from kharness.ops.session.session import TestSession  # noqa: PLC0415
 
         mode = self._info.selection.mode
         if mode in {None, Mode.IN_PROD}:
@@ -109,6 +110,8 @@ class Attached:
             session.close()
 
     def _launch(self, session: TestSession) -> Instance:
+        from kharness.plan.launch.environment import redact  # noqa: PLC0415
+
         subject = self._subject()
         try:
             needs = session.needs(subject.settings)
@@ -124,20 +127,20 @@ class Attached:
         return notice
 
     def _subject(self) -> Subject:
-        from kharness.ops.subject import instance_subject  # noqa: PLC0415
+        from kharness.ops.launch.subject import instance_subject  # noqa: PLC0415
 
         settings = self.harness.settings(self._directory)
         return instance_subject(self._directory, settings, self.image)
 
     def _secrets(self) -> Iterable[str]:
-        from kharness.ops.subject import hidden_values  # noqa: PLC0415
+        from kharness.ops.launch.subject import hidden_values  # noqa: PLC0415
 
         settings = self.harness.settings(self._directory)
         production = self._info.selection.mode is Mode.IN_PROD
         return hidden_values(self.harness, self._directory, settings, production=production)
 
     def _readiness(self) -> Any:
-        from kharness.plan.readiness import plan_readiness, plan_test_readiness  # noqa: PLC0415
+        from kharness.plan.session.readiness import plan_readiness, plan_test_readiness  # noqa: PLC0415
 
         plan = plan_readiness if self._info.selection.mode is Mode.IN_PROD else plan_test_readiness
         return plan(self.harness.settings(self._directory), self.image)

@@ -1,29 +1,28 @@
 """Where the controller publishes what it launched and workers look it up: a directory of small JSON files.
 
-A file appears by an atomic rename, so a reader sees all of it or nothing.
+A file appears by an atomic rename, so a reader sees all of it or nothing. To wait for a notice is to wait for the lock
+on a file beside it, which the controller holds until it publishes the notice, or ends.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import tempfile
-import time
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kharness.host.owner import Owner, current_owner, liveness
+from kharness.host.session.owner import Owner, current_owner, liveness
 
 PREFIX = "kharness-board-"
 COLLECTED, REFUSED = ".collected", ".refused"
 """Notices of workers to the controller: which test belongs to which directory, and what is a usage error. No container
 directory's name begins with a dot.
 """
-POLL = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +30,7 @@ class Board:
     """A session's notices, one per container directory."""
 
     path: Path
+    _held: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def create(cls) -> Board:
@@ -43,8 +43,14 @@ class Board:
         (board.path / "owner.json").write_text(json.dumps(owner.labels()), encoding="utf-8")
         return board
 
+    def expect(self, names: Iterable[str]) -> None:
+        """Let `wait` wait for these notices, until this process publishes them or ends."""
+        for name in names:
+            self._held[name] = file = os.open(self._lock(name), os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(file, fcntl.LOCK_EX)
+
     def publish(self, name: str, **notice: Any) -> None:
-        """Let everybody see a notice; the last one stays. Nothing happens once the board is taken down."""
+        """Publish a notice; the last one stays. Nothing happens once the board is taken down."""
         temporary = self.path / f".{name}.{os.getpid()}"
         try:
             temporary.write_text(json.dumps(notice), encoding="utf-8")
@@ -52,6 +58,8 @@ class Board:
         except FileNotFoundError:
             if self.path.exists():
                 raise
+        finally:
+            self._let_go(name)
 
     def look(self, name: str) -> dict[str, Any] | None:
         """Return the notice, or None when there is none yet."""
@@ -61,29 +69,31 @@ class Board:
             return None
         return found
 
-    def want(self, name: str) -> None:
-        """Say that somebody waits for this one."""
-        with suppress(FileNotFoundError):
-            (self.path / f"{name}.wanted").touch()
-
-    def wanted(self, name: str) -> bool:
-        """Whether somebody waits for it."""
-        return (self.path / f"{name}.wanted").exists()
-
-    def wait(self, name: str, *, meanwhile: Callable[[], None] | None = None) -> dict[str, Any]:
-        """Wait for a notice; the session's own time limits end what takes too long."""
-        self.want(name)
-        while (found := self.look(name)) is None:
-            if not self.path.exists():
-                return {"error": f"{name}: the session has ended"}
-            if meanwhile is not None:
-                meanwhile()
-            time.sleep(POLL)
-        return found
+    def wait(self, name: str) -> dict[str, Any]:
+        """Wait for a notice that is expected; the session's own time limits end what takes too long."""
+        if (found := self.look(name)) is not None:
+            return found
+        try:
+            with self._lock(name).open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH)
+        except FileNotFoundError:
+            pass
+        return self.look(name) or {"error": f"{name}: the session has ended"}
 
     def remove(self) -> None:
         """Take the board down."""
         shutil.rmtree(self.path, ignore_errors=True)
+        for name in tuple(self._held):
+            self._let_go(name)
+
+    def _lock(self, name: str) -> Path:
+        return self.path / f"{name}.lock"
+
+    def _let_go(self, name: str) -> None:
+        # A process that a test forked has the same descriptors: closing this one would not unlock the file.
+        if (file := self._held.pop(name, None)) is not None:
+            fcntl.flock(file, fcntl.LOCK_UN)
+            os.close(file)
 
 
 def _dead(path: Path, here: Owner) -> bool:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pytest
 
-from kharness.errors import KharnessError
-from kharness.ops.instance import Instance
-from kharness.plan.secrets import redact
+from kharness.errors import KharnessError, visible
+from kharness.ops.session.instance import Instance
+from kharness.plan.launch.environment import redact
+from kharness.plan.text import READ, last_lines
 from kharness.plugin.attach import ATTACHED
-from kharness.plugin.policy import CheckItem
+from kharness.plugin.checks import CheckItem
 from kharness.plugin.stash import LIBRARY, NAME
 
 LOG_LINES = 50
@@ -21,6 +22,8 @@ PROBES = 3
 LONG = 8
 """Characters of a secret that is hidden in what a test itself compares and prints; a shorter one may be any word."""
 SECRETS = pytest.StashKey[set[str]]()
+TOLD = pytest.StashKey[dict[str, dict[str, tuple[str, str]]]]()
+"""Of each container, by the headings of its sections: the text that was told, and in which test's report."""
 
 
 def complete(item: pytest.Item, report: pytest.TestReport) -> None:
@@ -31,18 +34,35 @@ def complete(item: pytest.Item, report: pytest.TestReport) -> None:
     secrets |= {secret for instance in found.values() for secret in instance.secrets if len(secret) >= LONG}
     _hide(report, secrets)
     # A check says itself what it found, and nothing in a log would say more.
+    told = item.config.stash.setdefault(TOLD, {})
     for instance in found.values() if report.failed and not isinstance(item, CheckItem) else ():
-        report.sections.extend(bundle(instance))
+        report.sections.extend(_news(bundle(instance), told.setdefault(instance.id, {}), where=report.nodeid))
 
 
 def bundle(instance: Instance) -> tuple[tuple[str, str], ...]:
     """Return headed sections about a container, without its secrets; what cannot be asked any more is left out."""
-    return tuple((heading, redact(text, instance.secrets)) for heading, text in _sections(instance))
+    return tuple((heading, visible(redact(text, instance.secrets))) for heading, text in _sections(instance))
+
+
+def _news(
+    sections: Iterable[tuple[str, str]], told: dict[str, tuple[str, str]], *, where: str
+) -> Iterator[tuple[str, str]]:
+    # Of several tests that fail the first one's report has the log and the line, the others what has come since.
+    for heading, text in sections:
+        before, first = told.get(heading, ("", ""))
+        if first and text == before:
+            yield heading, f"(as in the report of {first})"
+        elif first and text.startswith(f"{before}\n"):
+            yield heading, f"(as in the report of {first}, and since then)\n{text.removeprefix(before).lstrip()}"
+        else:
+            told[heading] = (text, where)
+            yield heading, text
 
 
 def _hide(report: pytest.TestReport, secrets: set[str]) -> None:
-    report.sections = [(heading, redact(text, secrets)) for heading, text in report.sections]
-    if report.failed and (shown := redact(told := str(report.longrepr), secrets)) != told:
+    # A test may have printed what the container wrote; the colours that it prints itself are its own.
+    report.sections = [(heading, visible(redact(text, secrets), style=True)) for heading, text in report.sections]
+    if report.failed and (shown := visible(redact(told := str(report.longrepr), secrets))) != told:
         report.longrepr = shown
 
 
@@ -59,7 +79,7 @@ def _instances(item: pytest.Item) -> Iterator[Instance]:
 def _sections(instance: Instance) -> Iterator[tuple[str, str]]:
     name = instance.name
     try:
-        logs = instance.logs().splitlines()[-LOG_LINES:]
+        logs = last_lines(instance.logs(tail=LOG_LINES * READ), LOG_LINES)
         yield f"log of {name} (last {LOG_LINES} lines)", "\n".join(logs) or "(empty)"
     except KharnessError as error:
         yield f"log of {name}", f"cannot be read: {error}"

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from kharness.host.testfiles import NO_TESTS
-from kharness.plan.modes import Mode, runs_in
+from kharness.host.project.test_files import NO_TESTS
+from kharness.plan.session.modes import Mode, runs_in
 from kharness.plugin.board import COLLECTED, REFUSED
+from kharness.plugin.checks import CheckItem
 from kharness.plugin.declared import BrokenSettings, SettingsFile
 from kharness.plugin.fixtures import register_fixtures
 from kharness.plugin.options import MODE_FLAGS
-from kharness.plugin.policy import CheckItem
 from kharness.plugin.stash import ID, NAME, SessionInfo, is_worker
 from kharness.settings.catalog import ContainerDir
 
@@ -113,7 +113,10 @@ class Collection:
             self._info.seen.merge(output["kharness"])
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say what did not run for want of a mode."""
+        """Say what did not run for want of a mode, or of a release."""
+        if self._info.unreleased and not is_worker(terminalreporter.config):
+            names = ", ".join(self._info.unreleased)
+            terminalreporter.line(f"kharness: nothing was released on this host yet, so nothing runs: {names}")
         left_out = self._info.seen.left_out
         if left_out:
             count = sum(left_out.values())
@@ -143,7 +146,8 @@ class Collection:
             return mode is not None
         if mode is None or name in self._info.broken or name in self._info.unchanged:
             return False
-        if name in self._info.idle and isinstance(item.parent, SettingsFile):
+        idle = name in self._info.idle and isinstance(item.parent, SettingsFile)
+        if idle or name in self._info.unreleased:
             return False
         if item.config.option.kharness_tests_alone and isinstance(item, CheckItem):
             return False

@@ -1,4 +1,4 @@
-"""The controller: validates, launches in the background, hears every report, decides at the end, cleans up."""
+"""The controller: validates, launches in the background, gets every report, lets the gate decide, cleans up."""
 
 from __future__ import annotations
 
@@ -6,58 +6,64 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Generator, Iterable
 from contextlib import suppress
+from functools import partial
 from types import FrameType
 from typing import Any
 
 import pytest
 
 from kharness.errors import HostError, KharnessError, LaunchError, SettingsError
-from kharness.ops.inputs import inputs_now, tests_digest
-from kharness.ops.policy import refuse_host_waivers
-from kharness.ops.reap import reap
-from kharness.ops.recover import recover
-from kharness.ops.session import TestSession
-from kharness.plan.modes import Mode
+from kharness.ops.checks.judge import refuse_host_waivers, refuse_unenforceable
+from kharness.ops.gate.before import answers_for_host, find_idle, find_unchanged
+from kharness.ops.gate.decide import Gate
+from kharness.ops.gate.inputs import tests_digest
+from kharness.ops.release.recover import recover
+from kharness.ops.session.pipeline import Order, Pipeline
+from kharness.ops.session.pytests import DEPTH, ChildSessions
+from kharness.ops.session.reap import reap
+from kharness.ops.session.session import TestSession
+from kharness.plan.gate.result import SessionResult, decided_status, judge
+from kharness.plan.session.modes import Mode
 from kharness.plugin.board import COLLECTED, REFUSED
-from kharness.plugin.child import DEPTH, Children, failures
-from kharness.plugin.decide import Decider
-from kharness.plugin.hosting import host_of
-from kharness.plugin.opening import harness_of
-from kharness.plugin.outcomes import Outcomes
-from kharness.plugin.pipeline import Order, Pipeline
+from kharness.plugin.context import harness_of, host_of, read_settings
+from kharness.plugin.observed import Outcomes, observe
 from kharness.plugin.progress import Progress
-from kharness.plugin.proof import Proving
-from kharness.plugin.removal import Removal
+from kharness.plugin.proof import Proving, Removal
+from kharness.plugin.replay import failures, replay
+from kharness.plugin.result import ExitStatus, add_junit_properties, count_refused, summarize
 from kharness.plugin.scheduling import scheduling
 from kharness.plugin.stash import NAME, SessionInfo
-from kharness.plugin.summary import summarize
-from kharness.plugin.validate import read_settings
 from kharness.settings.catalog import ContainerDir
-from kharness.settings.laid import Source
+from kharness.settings.layers import SettingsLayer
 
 DEEPEST = 8
+HEADING = "in-prod"
+"""The heading of the reports of tests that verify a launch."""
 
 
 class Controller:
     """Registered in the process that the user started, when a mode is set."""
 
-    def __init__(self, config: pytest.Config, info: SessionInfo, mode: Mode) -> None:
+    def __init__(self, config: pytest.Config, info: SessionInfo, mode: Mode, status: ExitStatus) -> None:
         self._config = config
         self._info = info
         self._mode = mode
+        self._status = status
         self._progress = Progress(config)
-        self._children = Children(config)
+        self._children = ChildSessions(root=config.rootpath, ini=config.inipath, cwd=config.invocation_params.dir)
         self._proving = Proving(config, mode)
         self._outcomes = Outcomes()
-        self._crashes: dict[str, list[str]] = {}
         self._pipeline: Pipeline | None = None
         self._session: TestSession | None = None
-        self._decider: Decider | None = None
+        self._gate: Gate | None = None
+        self._result: SessionResult | None = None
+        self._began, self._clock = time.time(), time.monotonic()
         self._removal: Removal | None = None
-        self._interrupted = False
-        self._lost_worker = False
+        self._interrupted = self._bad = False
+        self._lost_worker = self._is_over = False
         self._before: dict[signal.Signals, Any] = {}
 
     @pytest.hookimpl(tryfirst=True)
@@ -68,7 +74,7 @@ class Controller:
         for directory in () if selection.listing else selection.directories:
             with suppress(HostError):
                 self._info.began[directory.name] = tests_digest(directory)
-        self._settings, self._info.broken = read_settings(selection, below=self._defaults())
+        self._settings, self._info.broken = read_settings(self._config, selection, below=self._defaults())
         if selection.listing:
             return
         if int(os.environ.get(DEPTH, "0")) > DEEPEST:
@@ -76,6 +82,7 @@ class Controller:
         try:
             self._harness = harness_of(self._config, self._progress.report)
             refuse_host_waivers(self._harness.host)
+            refuse_unenforceable(self._harness.host)
             recover(self._harness)
             for leftover in reap(self._harness):
                 self._progress.report("", f"removed what a dead session left: {leftover}")
@@ -87,17 +94,14 @@ class Controller:
         self._session = TestSession(
             self._harness, session=self._info.session, mode=self._mode, keep=keep, witness=witness
         )
-        if self._config.option.if_changed:
-            self._find_unchanged()
-        if self._mode is Mode.IN_PROD:
-            self._find_idle()
+        self._look_ahead()
         # A terminated session cleans up like an interrupted one.
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, _interrupt) for number in _terminating()}
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker what it must know."""
+        """Give a worker what it must know."""
         node.workerinput["kharness"] = self._info.to_plain()
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -125,15 +129,18 @@ class Controller:
         """Note which containers' tests a crashed worker had."""
         if error:
             self._lost_worker = True
-            for name in self._outcomes.on_node.get(node.gateway.id, ()):
-                self._crashes.setdefault(name, []).append(f"{node.gateway.id}: {error}")
+            self._outcomes.crashed(node.gateway.id, error)
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Let a directory go ahead whose test begins in a worker."""
+        if self._pipeline is not None and (name := self._info.places.get(nodeid)):
+            self._pipeline.want(name)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Wait for a test's container where nothing is captured, so that a person sees what happens."""
-        name = item.stash.get(NAME, "")
-        if self._pipeline is not None and self._pipeline.expects(name) and self._info.board.look(name) is None:
-            self._info.board.wait(name, meanwhile=self._progress.drain)
+        """Wait for a test's container where nothing is captured, so that the user sees what happens."""
+        if self._pipeline is not None and (notice := self._pipeline.want(item.stash.get(NAME, ""))):
+            self._progress.wait(notice)
         self._progress.drain(animate=False)
         return (yield)
 
@@ -141,7 +148,7 @@ class Controller:
         """Note an outcome, and let an instance go after its last test."""
         name = self._outcomes.add(report)
         if name is None and (lost := self._crashed_item(report)) is not None:
-            self._crashes.setdefault(lost, []).append(f"while it ran {report.nodeid}")
+            self._outcomes.crashes.setdefault(lost, []).append(f"while it ran {report.nodeid}")
         if name is not None and self._pipeline is not None:
             self._pipeline.done_with(name, keep=self._keeps(name))
 
@@ -158,9 +165,10 @@ class Controller:
                 self._children.stop()
             elif self._pipeline is not None:
                 self._pipeline.close(wait=True)
+                self._pipeline.look_at_the_rest()
             self._begin_removal()
             if interrupted and exitstatus == pytest.ExitCode.OK and self._asked:
-                # A test may end the session, but not say that what was asked for was done.
+                # A test may end the session, but not claim that what was asked for was done.
                 session.exitstatus = pytest.ExitCode.INTERRUPTED
             if self._session is not None and not interrupted and not self._info.selection.listing:
                 self._decide(session, exitstatus)
@@ -168,21 +176,28 @@ class Controller:
             # pytest takes an interrupt here for an error of its own, and would take nothing down.
             session.exitstatus = pytest.ExitCode.INTERRUPTED
             self._interrupted = True
-            if self._decider is not None:
-                self._decider.interrupted = True
+        except BaseException:
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+            raise
+        else:
+            self._is_over = not interrupted
         finally:
+            self._result = self._make_result(session)
+            self._status.decide(session, self._result)
             self._begin_removal()
+            add_junit_properties(self._config, self._result)
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Tell a person's interrupt from those of pytest and its workers, after errors in collection or with -x."""
+        """Tell a user's interrupt from those of pytest and its workers, after errors in collection or with -x."""
         own = issubclass(excinfo.type, pytest.Session.Interrupted) or excinfo.type.__module__.startswith("xdist.")
         self._interrupted = not own or "keyboard-interrupt" in str(excinfo.value)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say how each container fared."""
-        if self._session is not None and self._decider is not None:
-            summarize(terminalreporter, self._decider, self._session)
-            self._proving.tell(terminalreporter)
+        """Show how each container fared."""
+        if self._gate is not None and self._result is not None:
+            summarize(terminalreporter, self._result)
+            if self._bad:
+                count_refused(terminalreporter, self._result)
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
@@ -197,10 +212,10 @@ class Controller:
             signal.signal(*self._before.popitem())
 
     def _workers_died(self) -> bool:
-        # What such a worker had launched for one test alone has nobody else who removes it.
+        # No other process removes what such a worker had launched for one test alone.
         return self._lost_worker or (self._interrupted and bool(self._config.getoption("numprocesses", default=0)))
 
-    def _defaults(self) -> tuple[Source, ...]:
+    def _defaults(self) -> tuple[SettingsLayer, ...]:
         try:
             return host_of(self._config).defaults
         except SettingsError as error:
@@ -212,7 +227,7 @@ class Controller:
         directories = {directory.name: directory for directory in self._info.selection.directories}
         known = [name for name in names if name in self._settings and name in directories]
         option = self._config.option
-        if not known or self._session is None or option.collectonly or option.setupplan:
+        if not known or self._session is None or self._info.selection.listing:
             return
         if failed and not option.continue_on_collection_errors:
             return
@@ -226,65 +241,75 @@ class Controller:
             no_build=option.no_build,
         )
         self._pipeline = Pipeline(
-            self._harness, self._session, self._info.board, order, first_release=self._release_first
+            self._harness, self._session, self._info.board.publish, order, first_release=self._release_first
         )
+        self._info.board.expect(directory.name for directory in order.directories)
         self._pipeline.start()
 
     def _release_first(self, directory: ContainerDir) -> None:
         flag = "--prod-ready" if self._mode is Mode.PROD_READY else "--ready"
         progress = self._harness.details(directory.name)
         result = self._children.run(directory.path, flag, "--promote", *self._proving.flags, progress=progress)
-        if result.status != 0:
-            raise LaunchError(f"{directory.name}: its first release failed:\n{failures(self._config, result)}")
+        verdict = judge(directory.name, result.status, result.result, launch=True)
+        if verdict.status != 0:
+            why = failures(self._config, result) if result.status else f"{verdict.text}\n{result.tail}"
+            raise LaunchError(f"{directory.name}: its first release failed:\n{why}")
 
-    def _find_unchanged(self) -> None:
-        for directory in self._info.selection.directories:
-            settings = self._settings.get(directory.name)
-            if settings is None:
-                continue
-            now = inputs_now(self._harness, directory, settings, mode=self._mode, candidates={})
-            verdict = self._harness.state.verdict(directory.name, self._mode.value, now.key) if now else None
-            if verdict and verdict.outcome == "passed" and self._harness.engine.image(verdict.image_id):
-                self._info.unchanged[directory.name] = verdict.image_id
-
-    def _find_idle(self) -> None:
-        # A base, or a container that somebody starts by hand now and then: named itself, it must run.
-        present = {each.name for each in self._harness.engine.containers()}
-        for directory in self._info.selection.fleet:
-            settings = self._settings.get(directory.name)
-            if settings is not None and settings.autostart is None:
-                wanted = settings.container_name or directory.name
-                if wanted not in present:
-                    self._info.idle.append(directory.name)
+    def _look_ahead(self) -> None:
+        harness, info, settings = self._harness, self._info, self._settings
+        if self._config.option.if_changed:
+            info.unchanged |= find_unchanged(harness, info.selection.directories, settings, mode=self._mode)
+        if self._mode is Mode.IN_PROD:
+            info.unreleased, info.idle = find_idle(harness, info.selection.fleet, settings)
+        names = [directory.name for directory in info.selection.directories]
+        out = {*info.unreleased, *info.idle, *info.unchanged}
+        info.asks_host = answers_for_host(harness, names, settings, out=out)
 
     def _decide(self, session: pytest.Session, exitstatus: int) -> None:
         assert self._session is not None  # noqa: S101 - the caller looked
         self._proving.take(self._removal)
-        self._decider = Decider(
-            config=self._config,
+        self._gate = gate = Gate(
             harness=self._harness,
-            info=self._info,
+            session=self._info.session,
             mode=self._mode,
-            settings=self._settings,
-            pipeline=self._pipeline,
-            outcomes=self._outcomes,
-            crashes=self._crashes,
-            progress=self._progress,
-            children=self._children,
-            proof=self._proving.proof,
+            promote=bool(self._config.option.promote),
+            launch=bool(self._config.option.launch),
+            run=self._children.run,
+            replay=partial(replay, self._config, heading=HEADING),
+            show=partial(self._progress.drain, animate=False),
+            broken=self._info.broken,
         )
-        bad = self._decider.decide(stopped=str(session.shouldstop or session.shouldfail or ""))
-        bad = bad or bool(self._proving.proof.failures)
+        seen = observe(
+            self._config,
+            self._info,
+            self._settings,
+            self._outcomes,
+            self._pipeline,
+            kept=self._session.kept,
+            stopped=str(session.shouldstop or session.shouldfail or ""),
+        )
+        bad = gate.decide(seen, unproved=self._proving.proof.failures)
+        self._bad = bad = bad or bool(self._proving.proof.failures)
         self._progress.drain(animate=False)
-        nothing = exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
-        if nothing and self._info.unchanged and not bad:
-            session.exitstatus = pytest.ExitCode.OK
-        elif bad and (nothing or exitstatus == pytest.ExitCode.OK):
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        session.exitstatus = decided_status(exitstatus, bad=bad, unchanged=bool(self._info.unchanged))
 
     @property
     def _asked(self) -> bool:
         return bool(self._config.option.promote or self._config.option.launch)
+
+    def _make_result(self, session: pytest.Session) -> SessionResult:
+        doubts = sorted(self._session.doubts) if self._session is not None else ()
+        return SessionResult(
+            status=int(session.exitstatus),
+            session=self._info.session,
+            mode=self._mode.value,
+            asked="launch" if self._config.option.launch else "promote" if self._config.option.promote else "",
+            began=self._began,
+            seconds=time.monotonic() - self._clock,
+            services=self._gate.results(interrupted=not self._is_over) if self._gate is not None else (),
+            proof=self._proving.result,
+            doubts=(*doubts, *self._proving.doubts),
+        )
 
     def _keeps(self, name: str) -> bool:
         option = self._config.option

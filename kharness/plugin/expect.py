@@ -1,6 +1,6 @@
-"""The fixture `expect`: web, file, command and socket dialogue, each with a time limit.
+"""The fixture `expect`: web page, file, command and socket dialogue, each with a time limit.
 
-Each looks until it holds or its time is over, and then fails with what was expected and what was seen.
+Each is tried until it holds or its time is over, and then fails with what was expected and what was seen.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ import httpx
 import pytest
 
 from kharness.errors import ExpectationError
-from kharness.ops.expect.command import expect_command
-from kharness.ops.expect.dialogue import Dialogue, expect_dialogue
-from kharness.ops.expect.file import expect_file
-from kharness.ops.expect.http import expect_http
-from kharness.ops.instance import Instance
-from kharness.plan.expected import Text
+from kharness.ops.expect.inside import expect_command, expect_file
+from kharness.ops.expect.outside import Dialogue, expect_dialogue, expect_http
+from kharness.ops.session.instance import Instance
+from kharness.plan.expect import Text
 from kharness.plan.facts import ExecResult
 
 Found = TypeVar("Found")

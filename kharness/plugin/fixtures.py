@@ -1,26 +1,33 @@
-"""The fixtures of a container directory. They exist only below it, so that they meet nobody else's."""
+"""Fixtures: those of a container directory, and a factory of them for projects without container directories."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from kharness.errors import KharnessError
 from kharness.plugin.attach import attached
-from kharness.plugin.stash import SessionInfo
+from kharness.plugin.stash import LIBRARY, SessionInfo
 from kharness.settings.catalog import ContainerDir
 
 if TYPE_CHECKING:
     import httpx
 
-    from kharness.ops.instance import Instance
+    from kharness.ops.session.instance import Instance
     from kharness.plan.facts import ImageFacts
     from kharness.plugin.expect import Expect
 
+Scope = Literal["session", "package", "module", "class", "function"]
+
 
 def register_fixtures(node: pytest.Collector, directory: ContainerDir, info: SessionInfo) -> None:
-    """Register `container`, `private_container`, `image`, `host`, `http` and `expect` at a node."""
+    """Register `container`, `private_container`, `image`, `host`, `http` and `expect` at a node.
+
+    They exist only below it, so that they meet no fixture of another plugin.
+    """
     here = attached(directory, info, node.config)
 
     def container() -> Instance:
@@ -44,7 +51,7 @@ def register_fixtures(node: pytest.Collector, directory: ContainerDir, info: Ses
 
     def http(container: Instance) -> Iterator[httpx.Client]:
         """Give an HTTP client whose base URL is the container's first exposed TCP port."""
-        from kharness.ops.web import client  # noqa: PLC0415
+        from kharness.ops.host.web import client  # noqa: PLC0415
 
         with client(container.url()) as made:
             yield made
@@ -58,3 +65,39 @@ def register_fixtures(node: pytest.Collector, directory: ContainerDir, info: Ses
     for fixture in (container, image, host, http, expect):
         pytest.register_fixture(name=fixture.__name__, func=fixture, node=node, scope="session")
     pytest.register_fixture(name="private_container", func=private_container, node=node)
+
+
+def instance_fixture(
+    source: str | Path,
+    *,
+    scope: Scope = "session",
+    settings: Mapping[str, Any] | None = None,
+    ready_timeout: float | None = None,
+) -> Callable[..., Any]:
+    """Return a fixture that gives one test instance; assign it to a name in a test file or a conftest.
+
+    The arguments are those of `kharness.instance`. A test that fails while it uses the fixture has the container's log
+    and state in its report.
+    """
+
+    @pytest.fixture(scope=scope)
+    def launched(request: pytest.FixtureRequest) -> Iterator[Instance]:
+        from kharness.ops.session.library import instance  # noqa: PLC0415
+
+        manager = instance(source, settings=settings, ready_timeout=ready_timeout)
+        try:
+            found = manager.__enter__()
+        except KharnessError as error:
+            pytest.fail(str(error), pytrace=False)
+        # For the failure bundle of tests that have it through another fixture.
+        living = request.config.stash.setdefault(LIBRARY, {})
+        name = str(request.fixturename)
+        living[name] = found
+        try:
+            yield found
+        finally:
+            if living.get(name) is found:
+                del living[name]
+            manager.__exit__(None, None, None)
+
+    return launched

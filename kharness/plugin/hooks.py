@@ -1,4 +1,7 @@
-"""The plugin's entry point. It loads in every pytest run of its environment, so it imports next to nothing."""
+"""The plugin's entry point. It loads in every pytest run of its environment, so it imports next to nothing.
+
+PYTEST_DONT_REWRITE: it has no assertions, see the package.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the failure bundle of every container that a failed test worked with; the library's work in any project."""
     report = yield
-    if (report.failed or report.sections) and "kharness.ops.instance" in sys.modules:
+    if (report.failed or report.sections) and "kharness.ops.session.instance" in sys.modules:
         from kharness.plugin.bundle import complete  # noqa: PLC0415 - only a report that tells something needs it
 
         complete(item, report)

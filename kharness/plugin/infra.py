@@ -8,7 +8,7 @@ from testinfra.backend.base import BaseBackend, CommandResult
 from testinfra.host import Host
 
 from kharness.engine.api import Engine
-from kharness.ops.instance import Instance
+from kharness.ops.session.instance import Instance
 
 
 class EngineBackend(BaseBackend):  # type: ignore[misc]

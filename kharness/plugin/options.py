@@ -7,11 +7,29 @@ from collections.abc import Mapping
 
 import pytest
 
-from kharness.plan.modes import Mode
+from kharness.plan.session.modes import PROD_VARIABLE, Mode
 
-PROD_VARIABLE = "KTOOLS_DRUN_TEST_PROD"
 MODE_FLAGS = "--ready, --prod-ready or --in-prod"
 PROOFS = ("metadata", "content", "none")
+
+LISTING = {
+    "collectonly": "--collect-only",
+    "setupplan": "--setup-plan",
+    "showfixtures": "--fixtures",
+    "show_fixtures_per_test": "--fixtures-per-test",
+}
+"""Options of pytest that only show what there is."""
+SETTING_UP = {"setuponly": "--setup-only"}
+"""Those that run fixtures and no test."""
+
+
+def is_listing(config: pytest.Config) -> bool:
+    """Whether the session shows tests or fixtures and runs none, so that no container is needed."""
+    return any(_given(config, name) for name in LISTING)
+
+
+def _given(config: pytest.Config, name: str) -> bool:
+    return bool(getattr(config.option, name, False))
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -40,8 +58,16 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--require-engine", action="store_true", help="fail where a test would be skipped without an engine"
     )
+    group.addoption(
+        "--kharness-json",
+        metavar="FILE",
+        default=None,
+        help="write the session's result as JSON; 'kharness schema --result' prints its schema",
+    )
     # Not for users: a session reads the reports of one that it has started.
     group.addoption("--kharness-reports", default=None, help=argparse.SUPPRESS)
+    # A process that started a session believes this file, not the exit status.
+    group.addoption("--kharness-result", default=None, help=argparse.SUPPRESS)
     # Nor this: what settings are checked for was decided by the session that tested the image.
     group.addoption("--kharness-tests-alone", action="store_true", help=argparse.SUPPRESS)
     parser.addini("kharness_mode", "the mode when no flag names one: ready, prod-ready or in-prod", default="")
@@ -73,8 +99,11 @@ def _check_companions(config: pytest.Config, mode: Mode | None) -> None:
     for name in ("promote", "launch", "no_build", "rebuild", "if_changed", "keep", "keep_failed", "prove"):
         if getattr(config.option, name) and mode in {None, Mode.IN_PROD}:
             raise pytest.UsageError(f"--{name.replace('_', '-')} goes with --ready or --prod-ready")
+    shown = next((flag for name, flag in (*LISTING.items(), *SETTING_UP.items()) if _given(config, name)), None)
     for name in ("promote", "launch"):
-        if getattr(config.option, name) and config.option.collectonly:
-            raise pytest.UsageError(f"--{name} and --collect-only exclude each other: nothing would be tested")
+        if getattr(config.option, name) and shown is not None:
+            raise pytest.UsageError(f"--{name} and {shown} exclude each other: nothing would be tested")
+    if config.option.kharness_json and mode is None:
+        raise pytest.UsageError(f"--kharness-json goes with {MODE_FLAGS}")
     if config.option.no_build and config.option.rebuild:
         raise pytest.UsageError("--no-build and --rebuild exclude each other")

@@ -1,4 +1,4 @@
-"""How a selection was narrowed, and where that was said: on the command line, in the ini file, in a variable."""
+"""How a selection was narrowed, and where: on the command line, in the ini file, in a variable."""
 
 from __future__ import annotations
 
@@ -23,8 +23,23 @@ PLAIN: dict[str, tuple[str, ...]] = {
     "collectonly": ("--collect-only", "--co"),
 }
 
-CHOOSING = {"python_files", "python_classes", "python_functions"}
-"""Settings that say what is a test: in the ini file the project's convention, for one session a narrower selection."""
+CHOOSING = ("python_files", "python_classes", "python_functions")
+"""Settings that say what is a test: for one session a narrower selection, in the ini file the project's convention."""
+CONVENTIONS: dict[str, tuple[str, ...]] = {
+    "python_files": ("test_*.py", "*_test.py"),
+    "python_classes": ("Test",),
+    "python_functions": ("test",),
+    "testpaths": (),
+    "norecursedirs": ("*.egg", ".*", "_darcs", "build", "CVS", "dist", "node_modules", "venv", "{arch}"),
+}
+"""Settings that say which tests there are and where, with pytest's own defaults."""
+
+
+def choices(config: pytest.Config) -> tuple[str, ...]:
+    """Return what the ini file says about which tests there are, for a session in which some are missing."""
+    where = config.inipath.name if config.inipath else "the ini file"
+    said = {name: tuple(map(str, config.getini(name))) for name in CONVENTIONS}
+    return tuple(f"{name} = {' '.join(value)} in {where}" for name, value in said.items() if value != CONVENTIONS[name])
 
 
 def narrowings(config: pytest.Config, environ: Mapping[str, str], directory: Path) -> tuple[str, ...]:

@@ -1,22 +1,30 @@
 """Live progress: a line for each thing that begins or ends, and on a terminal a status line for what takes long.
 
 Threads only queue; the main thread prints where no test's output is being captured. Details begin with a space: they
-go to the status line, or out of a terminal, every now and then, to show that something still moves.
+go to the status line, or without a terminal are printed every 10 seconds, to show that something still moves.
 """
 
 from __future__ import annotations
 
 import queue
+import shutil
 import sys
 import threading
 import time
+from concurrent.futures import Future
+from typing import Any
 
 import pytest
 
+from kharness.errors import visible
+from kharness.report.table import cut, printable
+
 HEARTBEAT = 10.0
 """Seconds between two details where there is no terminal."""
-FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-WIDTH = 100
+FRAMES, FRAME = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", 0.1
+"""The frames of the status line's wheel, and seconds for each."""
+NARROWEST = 20
+"""Columns that a terminal is taken to have at the least."""
 
 
 class Progress:
@@ -24,54 +32,69 @@ class Progress:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._queue: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[str, str] | None] = queue.SimpleQueue()
         self._status = ""
         self._shown = False
         self._spoken = time.monotonic()
         self._printing = threading.Lock()
         self._tty = sys.stdout.isatty()
         self._pump: threading.Thread | None = None
-        self._pumping = threading.Event()
+        self._pumped: Future[None] = Future()
 
     def report(self, who: str, what: str) -> None:
         """Take a report from any thread."""
-        self._queue.put((who, what))
+        # Among them are lines that a build or a container printed.
+        self._queue.put((who, visible(what)))
 
     def pump(self) -> None:
-        """Print from a thread of its own until `drain` ends it: under xdist the controller captures nothing."""
-        self._pump = threading.Thread(target=self._run, daemon=True)
-        self._pumping.set()
+        """Print from a thread of its own until `stop`: under xdist the controller captures nothing."""
+        self._pumped = Future()
+        self._pump = threading.Thread(target=self.wait, args=(self._pumped,), daemon=True)
         self._pump.start()
 
     def stop(self) -> None:
         """Print what is left and take the status line away."""
-        self._pumping.clear()
         if self._pump is not None:
+            self._pumped.set_result(None)
             self._pump.join()
             self._pump = None
         self.drain(animate=False)
 
+    def wait(self, future: Future[Any]) -> None:
+        """Print what comes until the future is done; called where it is safe to print."""
+        future.add_done_callback(lambda _: self._queue.put(None))
+        while not future.done():
+            try:
+                self._print(self._queue.get(timeout=FRAME if self._tty and self._status else None))
+            except queue.Empty:
+                with self._printing:
+                    self._animate()
+
     def drain(self, *, animate: bool = True) -> None:
         """Print what has come; called by the main thread where it is safe."""
+        while True:
+            try:
+                self._print(self._queue.get_nowait())
+            except queue.Empty:
+                break
         with self._printing:
-            while not self._queue.empty():
-                who, what = self._queue.get()
-                if what.startswith(" "):
-                    self._status = f"{who}: {what.strip()}"
-                    self._speak_now_and_then()
-                else:
-                    self._status = f"{who}: {what}" if who else what
-                    self._line(who, what)
             if animate and self._tty and self._status:
                 self._animate()
             elif not animate:
                 self._clear()
                 self._status = ""
 
-    def _run(self) -> None:
-        while self._pumping.is_set():
-            self.drain()
-            time.sleep(0.1)
+    def _print(self, report: tuple[str, str] | None) -> None:
+        if report is None:
+            return
+        who, what = report
+        with self._printing:
+            if what.startswith(" "):
+                self._status = f"{who}: {what.strip()}"
+                self._speak_now_and_then()
+            else:
+                self._status = f"{who}: {what}" if who else what
+                self._line(who, what)
 
     def _speak_now_and_then(self) -> None:
         if not self._tty and time.monotonic() - self._spoken >= HEARTBEAT:
@@ -84,7 +107,7 @@ class Progress:
             return
         self._spoken = time.monotonic()
         reporter.ensure_newline()
-        # Not the reporter's doing: xdist's, and the percentage at the end.
+        # xdist and the percentage at the end write around the reporter.
         writer = self._config.get_terminal_writer()
         if writer.width_of_current_line:
             writer.line()
@@ -93,8 +116,10 @@ class Progress:
         reporter.flush()
 
     def _animate(self) -> None:
-        frame = FRAMES[int(time.monotonic() * 10) % len(FRAMES)]
-        sys.stdout.write(f"\r\x1b[K{frame} {self._status[:WIDTH]}")
+        frame = FRAMES[int(time.monotonic() / FRAME) % len(FRAMES)]
+        # The last column stays free: a full line would wrap, and the next line is not cleared again.
+        room = max(NARROWEST, shutil.get_terminal_size().columns) - 3
+        sys.stdout.write(f"\r\x1b[K{frame} {cut(printable(self._status), room)}")
         sys.stdout.flush()
         self._shown = True
 

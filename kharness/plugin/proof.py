@@ -1,19 +1,48 @@
-"""The proof that a readiness session left production untouched: when it is taken, and what is said of it."""
+"""The end of a test session: remove what it made, and prove that it left production untouched."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 
 import pytest
 
 from kharness.errors import KharnessError
 from kharness.ops.harness import Harness
-from kharness.ops.witness import Witness
-from kharness.plan.modes import Mode
-from kharness.plan.proof import Proof
+from kharness.ops.session.pipeline import Pipeline
+from kharness.ops.session.session import TestSession
+from kharness.ops.session.untouched import Witness
+from kharness.plan.gate.result import ProofResult
+from kharness.plan.session.modes import Mode
+from kharness.plan.session.untouched import Proof
 from kharness.plugin.options import PROOFS
-from kharness.plugin.removal import Removal
 from kharness.settings.model import Settings
+
+UNPROVED = "--prove=none: nothing proves that production is untouched"
+
+
+class Removal:
+    """Removes what a session made, in a thread that begins at once: a second interrupt does not wait for it."""
+
+    def __init__(self, session: TestSession, pipeline: Pipeline | None) -> None:
+        self._session = session
+        self._pipeline = pipeline
+        self._problem: KharnessError | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def wait(self) -> KharnessError | None:
+        """Wait for its end; returns why something is left, None where nothing is."""
+        self._thread.join()
+        return self._problem
+
+    def _run(self) -> None:
+        try:
+            if self._pipeline is not None:
+                self._pipeline.await_removals()
+            self._session.close()
+        except KharnessError as error:
+            self._problem = error
 
 
 class Proving:
@@ -27,11 +56,11 @@ class Proving:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """What a session is told that this one starts."""
+        """The flags of a session that this one starts."""
         return (f"--prove={self._how}",)
 
     def witness(self, harness: Harness) -> Witness | None:
-        """Return the witness; None in a session that launches nothing, and where nobody wants a proof."""
+        """Return the witness; None in a session that launches nothing, and with --prove=none."""
         if self._mode is not Mode.IN_PROD and self._how != "none":
             self._witness = Witness(harness, contents=self._how == "content")
         return self._witness
@@ -54,20 +83,19 @@ class Proving:
         try:
             self.proof = self._witness.verdict()
         except KharnessError as error:
-            reason = f"nobody knows whether production is untouched: {error}"
+            reason = f"nothing proves that production is untouched: {error}"
             self.proof = Proof(failures=dict.fromkeys(self._witness.names, (reason,)))
 
-    def tell(self, reporter: pytest.TerminalReporter) -> None:
-        """Write what the summary says of it; failures are among the reasons of their directories."""
-        if self._mode is Mode.IN_PROD:
-            return
-        if self._how == "none":
-            reporter.line("note: --prove=none: nobody knows whether production is untouched", yellow=True)
-        for note in self.proof.notes:
-            reporter.line(f"note: {note}", yellow=True)
-        if self.proof.directories and not self.proof.failures:
-            found = self.proof
-            what = f"{found.directories} director{'y' if found.directories == 1 else 'ies'}"
-            what += f", {found.entries:,} entr{'y' if found.entries == 1 else 'ies'}"
-            how = ", with contents" if self._how == "content" else ""
-            reporter.line(f"production untouched: {what}{how}, {found.seconds * 1000:,.0f} ms")
+    @property
+    def result(self) -> ProofResult | None:
+        """The proof where there is one: something was compared, and is what it was."""
+        found = self.proof
+        if not found.directories or found.failures:
+            return None
+        return ProofResult(how=self._how, directories=found.directories, entries=found.entries, seconds=found.seconds)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What the summary notes; failures are among the reasons of their services."""
+        unproved = self._mode is not Mode.IN_PROD and self._how == "none"
+        return (*((UNPROVED,) if unproved else ()), *self.proof.notes)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from kharness.plan.modes import Mode
-from kharness.plugin.options import MODE_FLAGS, resolve_mode
+from kharness.plan.session.modes import Mode
+from kharness.plugin.options import MODE_FLAGS, is_listing, resolve_mode
 from kharness.settings.catalog import Catalog, ContainerDir, find_containers
 from kharness.settings.sources import source_paths
 
@@ -19,7 +19,7 @@ from kharness.settings.sources import source_paths
 class Selection:
     """`named` were named one by one (their broken settings stop the session), `fleet` came with a source path.
 
-    `beside` says that tests outside container directories were asked for, too.
+    `listing` says that tests or fixtures are only shown, and none is run.
     """
 
     mode: Mode | None
@@ -27,6 +27,7 @@ class Selection:
     named: tuple[ContainerDir, ...]
     fleet: tuple[ContainerDir, ...]
     listing: bool = False
+    _places: dict[Path, ContainerDir | None] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def directories(self) -> tuple[ContainerDir, ...]:
@@ -34,8 +35,10 @@ class Selection:
         return tuple(sorted({*self.named, *self.fleet}, key=lambda directory: directory.name))
 
     def at(self, path: Path) -> ContainerDir | None:
-        """Return the container directory that a path is in."""
-        return self.catalog.at(path)
+        """Return the container directory that a path is in; the items of a file ask for the same one."""
+        if path not in self._places:
+            self._places[path] = self.catalog.at(path)
+        return self._places[path]
 
 
 def find_selection(config: pytest.Config, environ: Mapping[str, str]) -> Selection | None:
@@ -47,12 +50,12 @@ def find_selection(config: pytest.Config, environ: Mapping[str, str]) -> Selecti
     paths = source_paths(project=project_of(config), environ=environ)
     catalog = find_containers(paths) if paths else Catalog((), ())
     if not catalog.directories:
-        if mode is not None and not config.option.collectonly:
+        if mode is not None and not is_listing(config):
             where = ", ".join(map(str, paths)) or "no source path is set ([tool.kharness] source_paths)"
             raise pytest.UsageError(f"no container directory found: {where}")
         return None
     named, fleet, around = _match(config, catalog, paths)
-    listing = bool(config.option.collectonly)
+    listing = is_listing(config)
     if mode is None and (named or fleet) and not listing:
         names = ", ".join(directory.name for directory in (named or fleet)[:3])
         raise pytest.UsageError(
