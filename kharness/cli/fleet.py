@@ -1,28 +1,125 @@
-"""What commands over many containers share: their options, and how they tell what became of each."""
+"""What commands over many containers share: their options, the progress that they show, and how they report results."""
 
 from __future__ import annotations
 
 import gc
 import json
+import os
+import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
 
-from kharness.cli.duration import duration
-from kharness.cli.opening import open_here, open_to_act, show
-from kharness.cli.statuses import BY_SIGNAL
-from kharness.cli.table import print_table
-from kharness.cli.watching import watching
+from kharness.cli.here import open_here, open_to_act
+from kharness.cli.output import COLOURS, duration, print_table, show, tell
+from kharness.cli.streams import BY_SIGNAL
 from kharness.errors import KharnessError, SettingsError, UsageError
-from kharness.ops.fleet import Conducted, Group, conduct
-from kharness.ops.groups.fleet import Fleet
+from kharness.host.fleet.children import last_lines
+from kharness.ops.fleet.course import Conducted, Group, ProgressView, conduct
+from kharness.ops.fleet.fleet import Fleet
+from kharness.ops.fleet.groups import Options, plan_group
 from kharness.ops.harness import Harness
-from kharness.plan.fleet import End, held_by, stages
-from kharness.plan.outcome import Outcome, Result
-from kharness.report.fleet import COLUMNS, detail_lines, outcome_row, outcome_value
+from kharness.plan.fleet.course import End, JobResult, held_by, stages
+from kharness.report.fleet import RESULTS, Row, board, detail_lines, ended_text, last_words, result_row, result_value
+from kharness.report.release import Line
+
+EVERY = 0.1
+"""Seconds between two drawings."""
+RECENT = 10
+"""How many lines of a log are searched for the last with words."""
+UP, CLEAR = "\x1b[{}A", "\r\x1b[J"
+HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
+
+
+class ProgressLines(ProgressView):
+    """Prints each event on standard error."""
+
+    def reported(self, name: str, what: str) -> None:
+        """Print it, without details: they are in the log."""
+        if not what.startswith(" "):
+            self._tell(name, what)
+
+    def ended(self, result: JobResult) -> None:
+        """Print how it ended."""
+        self._tell(result.name, ended_text(result))
+
+    def _tell(self, name: str, what: str) -> None:
+        with suppress(BrokenPipeError):  # the reader has gone
+            tell(name, what)
+
+
+class ProgressBoard(ProgressView):
+    """Draws a line for each container on standard error, over the last drawing; `close` erases it."""
+
+    def __init__(self, names: Iterable[str], *, logs: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rows = {name: Row(name=name) for name in names}
+        self._logs = logs
+        self._clock = clock
+        self._drawn = 0
+        self._due = 0.0
+        self._silent = set(self._rows)
+        self._colours = not os.environ.get("NO_COLOR")
+        self._write(HIDE)
+
+    def begun(self, name: str) -> None:
+        """Start its clock."""
+        self._rows[name].began = self._clock()
+        self._rows[name].what = ""
+        self.tick()
+
+    def reported(self, name: str, what: str) -> None:
+        """Show what it does."""
+        self._rows[name].what = what
+        self._silent.discard(name)
+
+    def ended(self, result: JobResult) -> None:
+        """Show how it ended."""
+        self._rows.setdefault(result.name, Row(name=result.name)).result = result
+
+    def tick(self) -> None:
+        """Redraw, at most every `EVERY` seconds."""
+        if self._clock() < self._due:
+            return
+        self._due = self._clock() + EVERY
+        for name in self._silent:
+            # A program reports nothing; its output shows what it does.
+            if self._rows[name].working and (words := last_words(last_lines(self._logs / f"{name}.log", RECENT))):
+                self._rows[name].what = words
+        size = shutil.get_terminal_size()
+        lines = board(self._rows.values(), columns=size.columns, lines=size.lines, now=self._clock())
+        drawn = "\n".join(map(self._styled, lines))
+        self._write(f"{self._back()}{drawn}")
+        self._drawn = len(lines)
+
+    def close(self) -> None:
+        """Erase the drawing."""
+        self._write(f"{self._back()}{SHOW}")
+        self._drawn = 0
+
+    def _styled(self, line: Line) -> str:
+        colour = COLOURS.get(line.tone)
+        return click.style(line.text, fg=colour) if colour and self._colours else line.text
+
+    def _back(self) -> str:
+        return (UP.format(self._drawn - 1) if self._drawn > 1 else "") + CLEAR
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError):  # the terminal has gone
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+
+def watching(names: Iterable[str], *, logs: Path) -> ProgressView:
+    """Return a board for a terminal, else lines."""
+    can_draw = sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    return ProgressBoard(names, logs=logs) if can_draw else ProgressLines()
+
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -30,8 +127,8 @@ keep_going_option = click.option("--keep-going", "-k", is_flag=True, help="Hold 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manner:
-    """How a group is worked on, as its options say."""
+class GroupOptions:
+    """The options that all commands over many containers have."""
 
     parallel: int | None
     timeout: float | None
@@ -40,25 +137,20 @@ class Manner:
 
 
 def group_options(command: Command) -> Command:
-    """Add the options that all groups have; the command gets a `manner`."""
+    """Add the options that all groups have; the command gets them as `shared`."""
 
     def called(
         *args: Any, parallel: int | None, timeout: float | None, dry_run: bool, as_json: bool, **more: Any
     ) -> Any:
-        manner = Manner(parallel=parallel, timeout=timeout, dry_run=dry_run, as_json=as_json)
-        return command(*args, manner=manner, **more)
+        shared = GroupOptions(parallel=parallel, timeout=timeout, dry_run=dry_run, as_json=as_json)
+        return command(*args, shared=shared, **more)
 
     called.__doc__ = command.__doc__
     called.__click_params__ = list(getattr(command, "__click_params__", []))  # type: ignore[attr-defined]
     for option in (
         click.option("--json", "as_json", is_flag=True, help="For programs: everything."),
         click.option("--dry-run", is_flag=True, help="Only say what would be done, and in which order."),
-        click.option(
-            "--timeout",
-            callback=duration,
-            metavar="DURATION",
-            help="Stop what takes longer.",
-        ),
+        click.option("--timeout", callback=duration, metavar="DURATION", help="Stop what takes longer."),
         click.option("--parallel", type=click.IntRange(min=1), metavar="N", help="So many at a time."),
     ):
         option(called)
@@ -66,36 +158,38 @@ def group_options(command: Command) -> Command:
 
 
 def run_group(
-    manner: Manner,
-    choose: Callable[[Fleet], Group],
+    name: str,
+    shared: GroupOptions,
+    options: Options,
     *,
     acts: bool = True,
     summary: bool = True,
-    before: Callable[[Outcome], None] = lambda _: None,
+    before: Callable[[JobResult], None] = lambda _: None,
 ) -> NoReturn:
-    """Do what a group is for, tell what became of it, and end the command: 0 where all is well.
+    """Carry out the group of that name, report the results, and end the command: status 0 if all is well.
 
-    What `acts` on production takes up first what an earlier command left. `before` tells of each container what comes
-    before the summary; without `summary` there is one only where something is not well.
+    A group that `acts` on production first recovers what an earlier command left unfinished. `before` prints a
+    container's result ahead of the summary; without `summary` there is one only where something failed.
     """
-    harness = open_to_act() if acts and not manner.dry_run else open_here()
+    harness = open_to_act() if acts and not shared.dry_run else open_here()
     if not harness.catalog.directories:
         raise UsageError("there is no container directory: no source path holds any")
     settings, unread = harness.fleet()
-    group = choose(Fleet(harness=harness, settings=settings))
+    options = replace(options, timeout=shared.timeout)
+    group = plan_group(name, Fleet(harness=harness, settings=settings), options)
     broken = unread if group.needs_settings else {}
-    done = Conducted(outcomes=tuple(_would(group))) if manner.dry_run else _conduct(group, harness, manner.parallel)
-    outcomes = tuple(sorted(done.outcomes, key=_place(group)))
-    ok = not broken and all(outcome.result is Result.DONE for outcome in outcomes)
-    if manner.as_json:
-        _print_json(group, outcomes, broken, ok=ok)
+    done = Conducted(results=tuple(_would(group))) if shared.dry_run else _conduct(group, harness, shared.parallel)
+    results = tuple(sorted(done.results, key=_place(group)))
+    ok = not broken and all(result.end is End.DONE for result in results)
+    if shared.as_json:
+        _print_json(group, results, broken, ok=ok)
     else:
-        for outcome in () if manner.dry_run else outcomes:
-            before(outcome)
-        _print(group, outcomes, broken, summary=summary or manner.dry_run or not ok)
-        if not outcomes:
-            click.echo("there is nothing to do", err=True)
-        if ok and summary and not manner.dry_run:
+        for result in () if shared.dry_run else results:
+            before(result)
+        _print(group, results, broken, summary=summary or shared.dry_run or not ok)
+        if not results:
+            click.echo(group.nothing, err=True)
+        if ok and results and summary and not shared.dry_run:
             click.secho("all ok", fg="green")
     sys.exit(BY_SIGNAL + done.signal if done.signal is not None else 0 if ok else 1)
 
@@ -103,9 +197,9 @@ def run_group(
 def _conduct(group: Group, harness: Harness, parallel: int | None) -> Conducted:
     logs = harness.output
     watch = watching((step.name for step in group.course.steps), logs=logs / group.command)
-    # Each process makes its own connection; some kinds have threads of their own.
+    # Each process makes its own connection; some kinds have threads.
     harness.engine.close()
-    # What is there already is nobody's garbage: looked through in each process, each would get a copy of it.
+    # The collector of each process would copy all pages of the objects that exist now.
     gc.freeze()
     try:
         return conduct(group, logs=logs, parallel=parallel or harness.host.launch_parallel, watch=watch)
@@ -113,40 +207,40 @@ def _conduct(group: Group, harness: Harness, parallel: int | None) -> Conducted:
         watch.close()
 
 
-def _would(group: Group) -> Iterator[Outcome]:
+def _would(group: Group) -> Iterator[JobResult]:
     for name, reason in group.course.impossible.items():
-        yield Outcome(name=name, result=Result.FAILED, text=reason, wave=group.course.waves[name])
+        yield JobResult(name=name, end=End.FAILED, text=reason, wave=group.course.waves[name])
     ends: dict[str, End] = {}
     for step in group.course.steps:
         try:
             held = held_by(group.course, step, ends, hold=group.hold)
-            text, result = (held, Result.HELD) if held else (group.would(step.name), Result.DONE)
+            text, end = (held, End.HELD) if held else (group.would(step.name), End.DONE)
         except KharnessError as error:
-            text, result = str(error), Result.FAILED
-        ends[step.name] = {Result.DONE: End.DONE, Result.HELD: End.HELD}.get(result, End.FAILED)
-        yield Outcome(name=step.name, result=result, text=text, wave=step.wave)
+            text, end = str(error), End.FAILED
+        ends[step.name] = end
+        yield JobResult(name=step.name, end=end, text=text, wave=step.wave)
 
 
-def _place(group: Group) -> Callable[[Outcome], tuple[int, str]]:
+def _place(group: Group) -> Callable[[JobResult], tuple[int, str]]:
     places = {step.name: number for number, stage in enumerate(stages(group.course)) for step in stage}
-    return lambda outcome: (places.get(outcome.name, -1), outcome.name)
+    return lambda result: (places.get(result.name, -1), result.name)
 
 
-def _print_json(group: Group, outcomes: tuple[Outcome, ...], broken: Mapping[str, SettingsError], *, ok: bool) -> None:
+def _print_json(group: Group, results: tuple[JobResult, ...], broken: Mapping[str, SettingsError], *, ok: bool) -> None:
     found = {
         "command": group.command,
         "ok": ok,
-        "containers": [outcome_value(outcome) for outcome in outcomes],
+        "containers": [result_value(result) for result in results],
         "broken": {name: str(error) for name, error in broken.items()},
         "left_out": dict(group.left_out),
     }
     click.echo(json.dumps(found, indent=2))
 
 
-def _print(group: Group, outcomes: tuple[Outcome, ...], broken: Mapping[str, SettingsError], *, summary: bool) -> None:
+def _print(group: Group, results: tuple[JobResult, ...], broken: Mapping[str, SettingsError], *, summary: bool) -> None:
     unread = [(name, "", "settings broken", "") for name in broken]
-    print_table(COLUMNS, [*map(outcome_row, outcomes), *unread] if summary else ())
-    show(detail_lines(outcomes))
+    print_table(RESULTS, [*map(result_row, results), *unread] if summary else ())
+    show(detail_lines(results))
     for name, reason in group.left_out.items():
         click.echo(f"{name}: {reason}", err=True)
     for error in broken.values():

@@ -1,6 +1,6 @@
-"""Hand a person's terminal over to the docker client, which this process becomes.
+"""Hand the terminal over to the docker client, which replaces this process.
 
-It knows best about raw terminals, window sizes and signals; its exit status, that of what was run, is then ours.
+The client handles raw terminals, window sizes and signals; its exit status, that of the command, becomes ours.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import subprocess
 import sys
 from typing import NoReturn
 
-from kharness.cli.statuses import BY_SIGNAL
+from kharness.cli.streams import BY_SIGNAL
 from kharness.errors import HostError
 from kharness.ops.harness import Harness
 
@@ -28,7 +28,7 @@ def hand_over(harness: Harness, words: tuple[str, ...]) -> NoReturn:
     program = _program()
     sys.stdout.flush()
     sys.stderr.flush()
-    # Python ignores it, and what is ignored stays so.
+    # Python ignores SIGPIPE, and the client would inherit that.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         os.execv(program, [PROGRAM, *engine_words(harness), *words])  # noqa: S606 - as found, and without a shell
@@ -39,8 +39,8 @@ def hand_over(harness: Harness, words: tuple[str, ...]) -> NoReturn:
 def lend(harness: Harness, words: tuple[str, ...]) -> int:
     """Let `docker WORDS` have the terminal until it ends, or until ctrl-c or SIGTERM, which end it and nothing else.
 
-    Returns its status, or what shells call an end by such a signal. A client that is attached to a container without a
-    terminal waits, by itself, for the container's end.
+    Returns its status, or 128 and the signal's number, as shells do. A client that is attached to a container without a
+    terminal would wait for the container's end.
     """
     command = client_command(harness, words)
     ended: list[int] = []
@@ -72,17 +72,17 @@ def _program() -> str:
 
 
 def engine_words(harness: Harness) -> tuple[str, ...]:
-    """Return the options that lead the client to the same engine; none where it finds that by itself."""
+    """Return the options that lead the client to the same engine; none if it finds that engine by itself."""
     endpoint = harness.engine.facts().endpoint
     address = endpoint if endpoint.startswith("unix://") else harness.host.engine
     return ("--host", address) if address else ()
 
 
 def terminal_words() -> tuple[str, ...]:
-    """Return the options for standard input, and for a terminal where a person is at both of its ends."""
+    """Return the options for standard input, and for a terminal if there is one."""
     return ("--interactive", "--tty") if is_terminal() else ("--interactive",)
 
 
 def is_terminal() -> bool:
-    """Whether a person is at both ends of this process."""
+    """Whether standard input and output are a terminal."""
     return sys.stdin.isatty() and sys.stdout.isatty()

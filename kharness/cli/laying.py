@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from kharness.settings.flags import Form, flag_name, form_of, from_environment, from_flags
-from kharness.settings.laid import Source
+from kharness.settings.layers import SettingsLayer
 from kharness.settings.model import Settings
 from kharness.settings.schema import docstrings
 
@@ -75,7 +75,7 @@ class SettingsCommand(click.Command):
             formatter.write_dl([found for each in own if (found := each.get_help_record(context))])
 
     def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete flags for settings only where two dashes are there: nobody wants to choose among fifty."""
+        """Complete flags for settings only where two dashes are there: a choice among sixty is no help."""
         found = super().shell_complete(context, incomplete)
         if incomplete not in {"", "-"}:
             return found
@@ -103,7 +103,7 @@ def complete_keys(_context: click.Context, _parameter: click.Parameter, incomple
     return [key for key in Settings.model_fields if key.startswith(incomplete)]
 
 
-def sources_of(context: click.Context, *, in_test: bool = False) -> tuple[Source, ...]:
+def sources_of(context: click.Context, *, in_test: bool = False) -> tuple[SettingsLayer, ...]:
     """Return what the environment and the command's flags say, the lowest first; with `in_test` for a test instance.
 
     Raises `SettingsError`, and `UsageError` for an unknown variable.

@@ -1,22 +1,145 @@
-"""Names of container directories, as a shell completes them: no engine is asked, and no settings are read."""
+"""The names that are typed behind `kharness`: commands, their short forms, and docker's commands that it answers."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from collections.abc import Mapping
 
-import click
+COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "Every day": {
+        "ps": ("look", "List production containers, stopped ones too"),
+        "status": ("status", "Show every container at a glance"),
+        "up": ("lifecycle", "Launch NAME from :live, unless it runs"),
+        "down": ("lifecycle", "Stop NAME until it is started by its name"),
+        "restart": ("lifecycle", "Restart NAME and wait until it is ready"),
+        "run": ("run", "Launch NAME from :live, with flags for settings"),
+        "is-up": ("look", "Check whether NAME is up"),
+        "kill": ("lifecycle", "Send a signal to the first process of NAME"),
+        "logs": ("inside", "Show the output of containers"),
+        "enter": ("inside", "Open a shell in NAME, as root"),
+        "exec": ("inside", "Run a command in NAME"),
+        "build": ("image", "Build the image of NAME as :latest"),
+        "test": ("session", "Build NAME and test an instance of it"),
+    },
+    "Release": {
+        "upgrade": ("session", "Build, test, launch and verify NAME"),
+        "promote": ("release", "Make the tested :latest of NAME :live"),
+        "rollback": ("release", "Launch an earlier image of NAME and verify it"),
+        "history": ("release", "List releases: when, what, by whom"),
+        "diff": ("image", "Compare :latest of NAME with :live"),
+        "images": ("look", "List the images of NAME, or of all"),
+        "recover": ("release", "Finish or undo interrupted releases"),
+        "prune": ("image", "Remove images and snapshots of old releases"),
+        "rename": ("life", "Move history, images and data to a new name"),
+        "retire": ("life", "End NAME for good; keep its data and history"),
+    },
+    "Data": {
+        "volumes": ("data", "List volumes, and snapshots of their data"),
+        "prep": ("data", "Create the directories that settings declare"),
+        "backup": ("data", "Write all data of NAME to one tar file"),
+        "restore": ("data", "Replace the data of NAME by those of a backup"),
+    },
+    "Many at a time": {
+        "list": ("host", "List container directories"),
+        "check-all-up": ("many", "Check that all autostart containers are up"),
+        "up-all": ("many", "Launch all autostart containers, wave by wave"),
+        "down-all": ("many", "Stop all autostart containers, last wave first"),
+        "restart-all": ("many", "Restart all autostart containers"),
+        "build-all": ("many", "Build all images as :latest"),
+        "test-all": ("many", "Test all containers, each in its own session"),
+        "upgrade-all": ("many", "Upgrade all containers that are in use"),
+        "run-in-all": ("many", "Run a command in all running containers"),
+    },
+    "Look closer": {
+        "ip": ("look", "Print the addresses of NAME"),
+        "ips": ("look", "List the addresses of all containers"),
+        "pid": ("look", "Print the process id of NAME on its host"),
+        "veth": ("look", "Print the host's interfaces that lead to NAME"),
+        "map": ("look", "Print ids and names of running containers"),
+        "attach": ("inside", "Attach this terminal to NAME's first process"),
+        "debug": ("inside", "Enter NAME with the tools of another image"),
+        "shell": ("run", "Open a shell in :live of NAME, beside production"),
+        "cowscan": ("drift", "Scan running containers for changed files"),
+        "watch": ("drift", "Scan at intervals, with alarms and metrics"),
+        "hardening": ("image", "Show what /prep removed from NAME's image"),
+        "policy": ("policy", "List the checks of containers, or explain one"),
+    },
+    "Host": {
+        "doctor": ("host", "Examine this host, and print how to mend it"),
+        "engine": ("host", "Find, start or install the container engine"),
+        "service": ("service", "Let systemd recover and start containers"),
+        "project": ("host", "Print which project this folder is"),
+        "reap": ("life", "Remove what dead test sessions left behind"),
+        "schema": ("host", "Print the JSON schema of settings.yaml"),
+    },
+}
+"""Under each heading of the help the commands: their module in `kharness.cli.commands`, and their summary.
 
-from kharness.cli.project import project_of
-from kharness.errors import KharnessError
-from kharness.settings.catalog import find_containers
-from kharness.settings.sources import source_paths
-
-
-def complete_names(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Return the names that begin so; none where configuration or folders cannot be read."""
-    try:
-        found = find_containers(source_paths(project=project_of(Path.cwd()), environ=os.environ))
-    except (KharnessError, OSError):
-        return []
-    return [directory.name for directory in found.directories if directory.name.startswith(incomplete)]
+The summary is the first sentence of the command's help; `--help` prints it without importing the module.
+"""
+MODULES = {name: module for commands in COMMANDS.values() for name, (module, _) in commands.items()}
+ALIASES = {
+    "0": ("down",),
+    "00": ("down-all",),
+    "01": ("restart",),
+    "1": ("up",),
+    "11": ("up-all",),
+    "L": ("logs",),
+    "b": ("build",),
+    "ba": ("build-all",),
+    "clean": ("prune",),
+    "console": ("attach",),
+    "cow": ("cowscan",),
+    "e": ("enter",),
+    "hup": ("kill", "-s", "HUP"),
+    "lA": ("ps", "--all"),
+    "la": ("list", "--autostart"),
+    "law": ("list", "--waves"),
+    "lb": ("list", "--buildable"),
+    "list-all": ("ps", "--all"),
+    "list-up": ("ps",),
+    "ls": ("ps",),
+    "lt": ("list", "--testable"),
+    "lun": ("list", "--not-up"),
+    "qa": ("check-all-up",),
+    "ria": ("run-in-all",),
+    "start": ("up",),
+    "stats": ("status", "--watch"),
+    "stop": ("down",),
+    "t": ("test",),
+    "ta": ("test-all",),
+    "u": ("upgrade",),
+    "ua": ("upgrade-all",),
+}
+"""Short forms of commands: each stands for the words on its right."""
+DOCKERS = {
+    "commit": "'kharness build {name}' makes its image, 'kharness cowscan {name}' shows what was changed in it",
+    "compose": "'kharness up-all', 'kharness down-all', 'kharness ps' and 'kharness logs NAME' do what its commands do",
+    "container": "'kharness ps' lists production's containers, 'kharness status NAME' tells more of one",
+    "cp": "'kharness exec {name} cat FILE' prints a file of it; 'kharness volumes {name}' shows where its data are",
+    "create": "'kharness up {name}' launches what is live",
+    "events": "'kharness history {name}' has what was released, 'kharness status --watch' goes on looking",
+    "export": "'kharness backup {name}' writes its data into a file, 'kharness cowscan {name}' shows what it changed",
+    "image": "'kharness images NAME' lists its images, 'kharness prune' removes old ones",
+    "import": "'kharness restore {name} FILE' puts back the data of a backup; an image is named in settings.yaml",
+    "info": "'kharness doctor' shows what is found on this host",
+    "inspect": "'kharness status {name}' shows how it stands, 'kharness ps --json' all of it for programs, "
+    "'kharness run {name} --dry-run' what would be launched",
+    "load": "'kharness build {name}' makes or pulls its image",
+    "network": "'kharness ips' lists addresses, 'kharness doctor' networks; the host's configuration declares them",
+    "pause": "'kharness down {name}' stops it; 'kharness backup {name}' pauses it while its data are read",
+    "port": "'kharness ps' lists the ports of all",
+    "pull": "'kharness build {name}' pulls the image that its settings name, 'kharness upgrade {name}' releases it",
+    "push": "'kharness promote {name}' makes a tested image live; no image is pushed",
+    "rm": "'kharness down {name}' stops it, 'kharness retire {name}' ends it for good and keeps its data",
+    "rmi": "'kharness prune' removes images of old releases, 'kharness retire {name}' all of a container",
+    "save": "'kharness backup {name}' writes its data into a file; 'kharness images {name}' lists its images",
+    "system": "'kharness prune' removes old images and snapshots, 'kharness doctor' shows disks",
+    "tag": "'kharness promote {name}' makes a tested image live, 'kharness rollback {name}' an earlier one",
+    "top": "'kharness debug {name} ps' lists its processes, 'kharness stats {name}' what they use",
+    "unpause": "'kharness restart {name}' lets it run; 'kharness recover' does it where a session was killed",
+    "update": "'kharness run {name} --mem-limit 1g' launches it with another limit; settings.yaml is what stays",
+    "version": "'kharness --version' is ours, 'kharness doctor' shows the engine's",
+    "volume": "'kharness volumes NAME' shows its data, 'kharness backup NAME' writes them into a file",
+    "wait": "'kharness up {name}' waits until it is ready, 'kharness logs -f {name}' until it ends",
+}
+"""Docker's other commands, and which of ours do the same; `{name}` stands for the container."""

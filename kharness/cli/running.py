@@ -1,8 +1,8 @@
-"""Which containers run: their ids and names, straight from the engine's socket.
+"""`kharness map`: ids and names of running containers, straight from the engine's socket.
 
-Only what is imported here is needed, so that it answers in the time that an interpreter takes to start, and is safe to
-allow in sudoers(5): it takes no arguments, follows no configuration and no docker context, and where somebody else's
-rights are borrowed the environment cannot lead it elsewhere.
+It imports nothing but the standard library, so that it is as fast as an interpreter starts, and it is safe to allow in
+sudoers(5): it takes no arguments, reads no configuration and no docker context, and with another user's rights it
+ignores the environment.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from collections.abc import Mapping
 
 DEFAULT = "/var/run/docker.sock"
 BORROWED = ("SUDO_UID", "SUDO_USER", "SUDO_COMMAND", "DOAS_USER", "PKEXEC_UID")
-"""Variables of those who let somebody run a command as another user, sudo(8), doas(1), pkexec(1)."""
+"""Variables that show a command run as another user: sudo(8), doas(1), pkexec(1)."""
 SHORT = 12
 TIMEOUT = 10.0
 
 
 def socket_of(environ: Mapping[str, str], *, borrowed: bool) -> str:
-    """Return the socket's path: DOCKER_HOST's where that is one and nobody's rights are borrowed; else the default one.
+    """Return the socket's path: that of DOCKER_HOST, but the default one with another user's rights.
 
     Raises ValueError for an engine that is not behind a socket of this host.
     """
@@ -35,7 +35,7 @@ def socket_of(environ: Mapping[str, str], *, borrowed: bool) -> str:
 
 
 def is_borrowed(environ: Mapping[str, str]) -> bool:
-    """Whether this process has rights of another user than the one who started it."""
+    """Whether this process has the rights of another user than the one who started it."""
     ids = (os.getuid(), os.getgid()) != (os.geteuid(), os.getegid())
     return ids or any(name in environ for name in BORROWED)
 

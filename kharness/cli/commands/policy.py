@@ -6,16 +6,17 @@ import json
 
 import click
 
-from kharness.cli.table import print_table
-from kharness.plan.policy.catalog import checks_of, find_check
-from kharness.report.policy import COLUMNS, check_row, check_value, explained
+from kharness.cli.group import Summaries
+from kharness.cli.output import print_table
+from kharness.plan.checks.catalog import checks_of, find_check
+from kharness.report.checks import CHECKS, check_row, check_value, explained
 
 
-@click.group()
-def command() -> None:
-    """Name the checks that containers are held to, and explain one.
+@click.group("policy", cls=Summaries)
+def policy_command() -> None:
+    """List the checks of containers, or explain one.
 
-    They run with the tests; alone: pytest containers/NAME --ready -m policy
+    Checks run with the tests; 'pytest containers/NAME --ready -m policy' runs them alone.
 
     \b
     Examples:
@@ -24,13 +25,13 @@ def command() -> None:
     """
 
 
-@command.command("list")
+@policy_command.command("list")
 @click.option(
     "--profile", type=click.Choice(["strict", "baseline"]), default="strict", help="Those of a profile alone."
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs: everything about each check.")
 def list_checks(*, profile: str, as_json: bool) -> None:
-    """Name all checks, or those of a profile.
+    """List all checks of a profile.
 
     \b
     Examples:
@@ -41,13 +42,13 @@ def list_checks(*, profile: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([check_value(check) for check in checks], indent=2))
         return
-    print_table(COLUMNS, map(check_row, checks))
+    print_table(CHECKS, map(check_row, checks))
 
 
-@command.command()
+@policy_command.command()
 @click.argument("identifier")
 def explain(identifier: str) -> None:
-    """Say why a check matters, how to mend what it finds, and how to waive it.
+    """Explain why a check matters, and how to mend or waive it.
 
     \b
     Examples:

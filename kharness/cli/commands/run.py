@@ -1,40 +1,71 @@
-"""`kharness run`."""
+"""Launch one container with flags for its settings, or a shell of its image beside production."""
 
 from __future__ import annotations
 
+import secrets
 import sys
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
 
-from kharness.cli.develop import develop
-from kharness.cli.foreground import stay
+from kharness.cli.dryrun import PRODUCTION, print_commands, print_development, print_launch, print_shell
+from kharness.cli.foreground import develop, stay
+from kharness.cli.handover import client_command, hand_over, is_terminal
+from kharness.cli.here import host_here, name_argument, open_here, open_to_act, select, select_in
 from kharness.cli.laying import SettingsCommand, complete_keys, sources_of
-from kharness.cli.names import complete_names
-from kharness.cli.opening import host_here, open_here, open_to_act, select, select_in, tell
-from kharness.cli.shells import open_shell
-from kharness.errors import UsageError
+from kharness.cli.output import tell
+from kharness.errors import EngineUnavailableError, UsageError
 from kharness.ops.harness import Harness
-from kharness.ops.relaunch import plan_by_hand, relaunch
-from kharness.ops.subject import instance_subject
-from kharness.plan.byhand import laid_over, refusals
-from kharness.plan.dockerline import docker_line
-from kharness.plan.explain import explain
+from kharness.ops.launch.up import run
+from kharness.ops.release.relaunch import live_image
+from kharness.ops.session.debug import shell_of_image
 from kharness.plan.facts import short_id
-from kharness.plan.launch import LaunchPlan, TestPlace, plan_test_launch
-from kharness.plan.modes import Mode
-from kharness.plan.mounts import Scratch
+from kharness.plan.launch.docker_line import docker_commands
+from kharness.plan.launch.origins import explain, refusals
+from kharness.plan.launch.plan import Subject, plan_production_launch
+from kharness.plan.session.debug import plan_shell
+from kharness.plan.session.modes import Mode
 from kharness.settings.catalog import ContainerDir, find_containers
-from kharness.settings.laid import Source
+from kharness.settings.layers import SettingsLayer
 from kharness.settings.load import load_laid
+from kharness.settings.model import Settings
 
-PRODUCTION = "production"
+
+def open_shell(
+    harness: Harness, directory: ContainerDir, settings: Settings, *, volumes: bool, user: str | None, dry_run: bool
+) -> None:
+    """Become the docker client of a shell in the live image, or print its commands; raises `KharnessError`."""
+    image = live_image(harness, directory)
+    subject = Subject(name=directory.name, settings=settings, image=image, built=settings.image is None)
+    spec = plan_shell(
+        subject,
+        plan_production_launch(subject, volume_root=harness.volume_root),
+        shell_of_image(harness, directory.name, image),
+        name=f"{directory.name}-shell-{secrets.token_hex(3)}",
+        volumes=volumes,
+        user=user,
+    )
+    spec = replace(spec, tty=is_terminal())
+    commands = docker_commands(spec)
+    if dry_run:
+        print_commands(spec)
+        return
+    if volumes and subject.settings.volumes:
+        tell(directory.name, "these are production's own volumes: what is written to them stays")
+    if len(commands) == 1:
+        hand_over(harness, commands[0])
+    client_command(harness, ())
+    with ExitStack() as undo:
+        container = harness.engine.create(spec)
+        undo.callback(harness.engine.remove, container, force=True)
+        *_, (*start, _) = commands
+        hand_over(harness, (*start, container))
 
 
-@click.command(cls=SettingsCommand)
-@click.argument("name", shell_complete=complete_names)
+@click.command("run", cls=SettingsCommand)
+@name_argument
 @click.option("--dry-run", is_flag=True, help="Print the docker command and launch nothing.")
 @click.option(
     "--mode",
@@ -43,18 +74,19 @@ PRODUCTION = "production"
     metavar="MODE",
     help="With --dry-run: production, standalone or prod-ready.",
 )
+@click.option("--untested", is_flag=True, help="Launch an image that was tagged :live by hand; recorded.")
 @click.option("--foreground", "-f", is_flag=True, help="Show its output until it ends; ctrl-c stops it.")
-@click.option("--development", "-D", is_flag=True, help="The newest build, alone, as a test instance is, until ctrl-c.")
-@click.option("--shell", "-S", is_flag=True, help="A shell in place of its program, beside production.")
+@click.option("--development", "-D", is_flag=True, help="Run the newest build as an isolated instance, until ctrl-c.")
+@click.option("--shell", "-S", is_flag=True, help="A shell instead of its program, beside production.")
 @click.option(
-    "--explain", "key", metavar="KEY", shell_complete=complete_keys, help="Say where a setting's value comes from."
+    "--explain", "key", metavar="KEY", shell_complete=complete_keys, help="Print where a setting's value comes from."
 )
 @click.pass_context
-def command(context: click.Context, /, name: str, **said: Any) -> None:
-    """Launch the production instance of container NAME from :live.
+def run_command(context: click.Context, /, name: str, **said: Any) -> None:
+    """Launch NAME from :live, with flags for settings.
 
-    What runs now is replaced, and comes back if the new one does not become ready. Every setting has a flag, for this
-    launch alone.
+    The running container is replaced, and comes back if the new one does not become ready. Every setting has a flag,
+    for this launch alone.
 
     \b
     Examples:
@@ -68,19 +100,22 @@ def command(context: click.Context, /, name: str, **said: Any) -> None:
     if asked.key is not None:
         _explain(name, above, asked.key)
         return
-    harness = open_to_act() if asked.changes_production else open_here()
+    if asked.dry_run and not (asked.development or asked.shell):
+        print_launch(name, mode=asked.mode, above=above)
+        return
+    if asked.shell and not asked.development and (reasons := refusals(above, development=False, with_shell=True)):
+        raise UsageError("\n".join(reasons))
+    harness = _open(asked, name, above)
+    if harness is None:
+        return
     directory = select(harness, name)
     if asked.development:
         sys.exit(develop(harness, directory, above, shell=asked.shell, dry_run=asked.dry_run))
     elif asked.shell:
-        _refuse(above, development=False, with_shell=True)
         settings = harness.settings(directory, above=above)
         open_shell(harness, directory, settings, volumes=False, user=None, dry_run=asked.dry_run)
-    elif asked.dry_run:
-        planned = _plan(harness, directory, asked.mode, above)
-        click.echo(docker_line(planned.plan.spec, hide=planned.hidden))
     else:
-        found = relaunch(harness, directory, above=above)
+        found = run(harness, directory, above=above, untested=asked.untested)
         click.echo(f"{found.name}: runs {short_id(found.image_id)}")
         if asked.foreground:
             sys.exit(stay(harness, directory.name, found))
@@ -94,6 +129,7 @@ class _Asked:
     development: bool
     shell: bool
     key: str | None
+    untested: bool
 
     @property
     def in_test(self) -> bool:
@@ -111,13 +147,21 @@ class _Asked:
         return ""
 
 
-@dataclass(frozen=True)
-class _Planned:
-    plan: LaunchPlan
-    hidden: frozenset[str]
+def _open(asked: _Asked, name: str, above: tuple[SettingsLayer, ...]) -> Harness | None:
+    # A dry run that needs an engine and finds none says what the settings tell.
+    try:
+        return open_to_act() if asked.changes_production else open_here(start=not asked.dry_run)
+    except EngineUnavailableError as error:
+        if not asked.dry_run:
+            raise
+        if asked.development:
+            print_development(name, error, above=above, shell=asked.shell)
+        else:
+            print_shell(name, error, above=above)
+        return None
 
 
-def _explain(name: str, above: tuple[Source, ...], key: str) -> None:
+def _explain(name: str, above: tuple[SettingsLayer, ...], key: str) -> None:
     host = host_here()
     directory = select_in(find_containers(host.source_paths), name)
     loaded = load_laid(directory.path, below=host.defaults, above=above)
@@ -125,30 +169,28 @@ def _explain(name: str, above: tuple[Source, ...], key: str) -> None:
         click.echo(line)
 
 
-def _refuse(above: tuple[Source, ...], *, development: bool, with_shell: bool = False) -> None:
-    if reasons := refusals(above, development=development, with_shell=with_shell):
-        raise UsageError("\n".join(reasons))
+@click.command("shell")
+@name_argument
+@click.option("--volumes", is_flag=True, help="With production's own volumes and devices, as production has them.")
+@click.option("--user", "-u", help="Be that user; default: the one that production runs as.")
+@click.option("--dry-run", is_flag=True, help="Print the docker command and start nothing.")
+def shell_command(name: str, *, volumes: bool, user: str | None, dry_run: bool) -> None:
+    """Open a shell in :live of NAME, beside production.
 
+    In a new container: with production's rights, variables and networks, without its name, ports, secrets, env_file
+    and, unless --volumes is given, volumes. It is removed when the shell ends.
 
-def _plan(harness: Harness, directory: ContainerDir, mode: str, above: tuple[Source, ...]) -> _Planned:
-    _refuse(above, development=mode != PRODUCTION)
-    settings = harness.settings(directory, above=above)
-    tags = harness.tags(directory.name)
-    ref = tags.live if mode == PRODUCTION else tags.latest
-    image = harness.engine.image(ref) or harness.engine.image(tags.latest)
-    if image is None:
-        raise UsageError(f"{directory.name}: there is no {ref} yet; 'kharness build {directory.name}' makes an image")
-    if mode == PRODUCTION:
-        if ref not in image.tags:
-            tell(directory.name, "nothing is live yet: this is how :latest would be launched")
-        subject, plan = plan_by_hand(harness, directory, settings, image, said=", ".join(laid_over(above)))
-        return _Planned(plan, frozenset(subject.env))
-    subject = instance_subject(directory, settings, image)
-    place = TestPlace(
-        name=f"test-{directory.name}-SESSION",
-        network="kharness-SESSION",
-        scratch=Scratch(directory=PurePosixPath("SCRATCH"), prefix="SCRATCH"),
-        labels={},
-    )
-    plan = plan_test_launch(subject, mode=Mode(mode), place=place, volume_root=harness.volume_root)
-    return _Planned(plan, frozenset(subject.env))
+    \b
+    Examples:
+      kharness shell filewatchdock
+      kharness shell filewatchdock --user root --volumes
+    """
+    try:
+        harness = open_here(start=not dry_run)
+    except EngineUnavailableError as error:
+        if not dry_run:
+            raise
+        print_shell(name, error, volumes=volumes, user=user)
+        return
+    directory = select(harness, name)
+    open_shell(harness, directory, harness.settings(directory), volumes=volumes, user=user, dry_run=dry_run)

@@ -1,40 +1,97 @@
-"""`kharness status`."""
+"""`kharness status`: each container at a glance, once or on a whole screen that is drawn again in place."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import signal
 import sys
+import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 import click
 
-from kharness.cli.duration import duration
-from kharness.cli.names import complete_names
-from kharness.cli.opening import COLOURS, open_here, select
-from kharness.cli.screen import whole_screen
-from kharness.cli.statuses import INTERRUPTED
+from kharness.cli.here import complete_names, open_here, select_name
+from kharness.cli.output import COLOURS, duration
+from kharness.cli.streams import BY_SIGNAL, INTERRUPTED
 from kharness.errors import EngineError, UsageError
+from kharness.ops.fleet.status import Statuses, scan_now, statuses
 from kharness.ops.harness import Harness
-from kharness.ops.status import Statuses, scan_now, statuses
-from kharness.report.released import Line
-from kharness.report.status import status_lines, status_value
+from kharness.report.fleet import status_lines, status_value
+from kharness.report.release import Line
+
+# The alternate screen without a cursor, and back, console_codes(4) and xterm's control sequences.
+ENTER, LEAVE = "\x1b[?1049h\x1b[?25l\x1b[2J", "\x1b[?25h\x1b[?1049l"
+HOME, REST_OF_LINE, REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
+
+
+class Screen:
+    """What is drawn on; `whole_screen` gives one."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Event()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Its width and its height now."""
+        width, height = shutil.get_terminal_size()
+        return width, height
+
+    def draw(self, lines: Sequence[str]) -> None:
+        """Show lines that are no wider than it; those below its end are not shown."""
+        shown = f"{REST_OF_LINE}\r\n".join(lines[: self.size[1]])
+        # In one piece, and over what is there: nothing flickers.
+        sys.stdout.write(f"{HOME}{shown}{REST_OF_LINE}{REST_OF_SCREEN}")
+        sys.stdout.flush()
+
+    def wait(self, seconds: float) -> None:
+        """Wait so long, or until the window has another size."""
+        self._changed.wait(seconds)
+        self._changed.clear()
+
+    def resized(self, _number: int, _frame: FrameType | None) -> None:
+        """End a wait."""
+        self._changed.set()
+
+
+@contextmanager
+def whole_screen() -> Iterator[Screen]:
+    """Take the screen, and give it back in any case; SIGTERM and SIGHUP end it as `SystemExit`."""
+    screen = Screen()
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        sys.exit(BY_SIGNAL + number)
+
+    handlers = {signal.SIGTERM: end, signal.SIGHUP: end, signal.SIGWINCH: screen.resized}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        sys.stdout.write(ENTER)
+        sys.stdout.flush()
+        yield screen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        sys.stdout.write(LEAVE)
+        sys.stdout.flush()
+
 
 NO_TERMINAL = "--watch draws on a terminal; 'watch kharness status' and 'kharness status --json' go without"
 
 
-@click.command()
+@click.command("status")
 @click.argument("names", nargs=-1, shell_complete=complete_names)
-@click.option("--watch", "-w", is_flag=True, help="Stay, and show it again and again; ctrl-c ends it.")
-@click.option("--every", callback=duration, default="2s", show_default=True, help="The time between two looks.")
-@click.option("--scan", is_flag=True, help="Look for drift before, which otherwise cowscan and watch do.")
+@click.option("--watch", "-w", is_flag=True, help="Refresh until ctrl-c.")
+@click.option("--every", callback=duration, default="2s", show_default=True, help="The time between two refreshes.")
+@click.option("--scan", is_flag=True, help="Scan for drift first; cowscan and watch do it, too.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: everything, ages in seconds, bytes, processors.")
-def command(names: tuple[str, ...], *, watch: bool, every: float, scan: bool, as_json: bool) -> None:
-    """Show each container at a glance, all without NAMES.
+def status_command(names: tuple[str, ...], *, watch: bool, every: float, scan: bool, as_json: bool) -> None:
+    """Show every container at a glance.
 
-    Its state, the age of its image, whether :latest is newer than :live, the last drift scan and test, memory and cpu.
-    A narrow terminal has fewer columns. Directories whose settings cannot be read are told below.
+    Or only NAMES: state, age of the image, whether :latest is newer than :live, last drift scan and test, memory and
+    cpu. A narrow terminal shows fewer columns. Settings that cannot be read are reported below.
 
     \b
     Examples:
@@ -44,7 +101,7 @@ def command(names: tuple[str, ...], *, watch: bool, every: float, scan: bool, as
     if watch and (as_json or not sys.stdout.isatty()):
         raise UsageError(NO_TERMINAL)
     harness = open_here()
-    chosen = tuple(select(harness, name).name for name in names)
+    chosen = tuple(select_name(harness, name) for name in names)
     if watch:
         try:
             _watch(harness, chosen, every=every, scan=scan)
@@ -91,7 +148,7 @@ def _page(found: Statuses, problem: str, *, every: float, width: int, height: in
     ]
     room = height - len(head) - min(len(notes), height // 4)
     if len(table) > room:
-        table = [*table[: room - 1], Line(f"and {len(table) - room + 1} more")]
+        table = [*table[: room - 1], Line(f"and {len(table) - room + 1} more lines")]
     return list(_styled(Line(line.text[:width], line.tone) for line in (*head, *table, *notes)))
 
 

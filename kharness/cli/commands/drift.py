@@ -1,0 +1,186 @@
+"""Scan running containers for drift, once or at intervals."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from kharness.cli.here import complete_names, open_here, open_to_act
+from kharness.cli.output import duration, show, tell
+from kharness.errors import StateError, UsageError
+from kharness.report.release import Line, reason_lines
+
+if TYPE_CHECKING:
+    from kharness.host.machine.pages import Page
+    from kharness.ops.drift.response import ResponseOptions
+    from kharness.ops.drift.scan import ScanTarget
+    from kharness.ops.drift.watch import Watch
+    from kharness.ops.harness import Harness
+    from kharness.plan.drift.changes import ScanResult
+
+
+MOST = 25
+"""Changes of a container that are shown, unless all are asked for."""
+
+
+@click.command("cowscan")
+@click.argument("names", nargs=-1, shell_complete=complete_names)
+@click.option("--all", "everything", is_flag=True, help="Show every change, not only the first of each container.")
+@click.option("--json", "as_json", is_flag=True, help="For programs: everything, as one JSON object.")
+@click.option("--snapshot", is_flag=True, help="Save the evidence, before anything else.")
+@click.option("--rm", "remove", is_flag=True, help="Remove what was added; --restart is safer.")
+@click.option("--accept", is_flag=True, help="Only record what 'drift: {watch: [...]}' names as right.")
+@click.option("--restart", is_flag=True, help="Launch a new container from :live.")
+@click.option("--dry-run", is_flag=True, help="Only print what --snapshot, --rm, --restart would do.")
+def cowscan_command(
+    names: tuple[str, ...],
+    *,
+    everything: bool,
+    as_json: bool,
+    snapshot: bool,
+    remove: bool,
+    accept: bool,
+    restart: bool,
+    dry_run: bool,
+) -> None:
+    """Scan running containers for changed files.
+
+    Of NAMES, or of all of production: what differs from the image and is not expected by 'drift:' of settings.yaml.
+    Volumes are not scanned. Exit status: 0 'all ok', 1 something changed or was not seen.
+
+    \b
+    Examples:
+      kharness cowscan
+      kharness cowscan filewatchdock --snapshot --restart
+    """
+    from kharness.ops.drift.response import ResponseOptions, respond
+    from kharness.ops.drift.scan import chosen
+    from kharness.ops.launch.dry_run import would_respond
+    from kharness.report.drift import done_lines, done_value, drift_lines, drift_value
+
+    asked = ResponseOptions(snapshot=snapshot, remove=remove, restart=restart)
+    harness = open_to_act() if restart and not dry_run else open_here()
+    if accept:
+        _accept_volumes(harness, names, asked, dry_run=dry_run)
+        return
+    found = _scan_and_record(harness, chosen(harness, names, prefix=sys.stdin.isatty()))
+    most = None if everything else MOST
+    if not as_json:
+        show(drift_lines(found, most=most))
+    done = tuple(would_respond(harness, found, asked) if dry_run else respond(harness, found, asked))
+    if not as_json:
+        show(done_lines(done, removed=remove))
+    if asked.acts and done and not dry_run:
+        # By name: a container that was launched again is another one.
+        found = _scan_and_record(harness, chosen(harness, [each.name for each in found]))
+        if not as_json:
+            click.echo("afterwards:")
+            show(drift_lines(found, most=most))
+    if as_json:
+        click.echo(json.dumps({**drift_value(found), "done": done_value(done)}, indent=2))
+    ok = all(each.ok for each in found) and all(each.good for each in done)
+    sys.exit(0 if ok else 1)
+
+
+def _scan_and_record(harness: Harness, targets: Sequence[ScanTarget]) -> tuple[ScanResult, ...]:
+    from kharness.ops.drift.scan import remember, scan
+
+    found = scan(harness, targets)
+    try:
+        remember(harness, found, at=time.time())
+    except StateError as error:
+        click.echo(f"'kharness status' will not know of it: {error}", err=True)
+    return found
+
+
+def _accept_volumes(harness: Harness, names: tuple[str, ...], asked: ResponseOptions, *, dry_run: bool) -> None:
+    from kharness.ops.drift.response import ResponseOptions
+    from kharness.ops.drift.scan import accept_volumes, chosen
+
+    if not names or asked != ResponseOptions() or dry_run:
+        raise UsageError("--accept needs the NAMES of containers whose volumes are right, and does nothing else")
+    for name, path, count in accept_volumes(harness, chosen(harness, names, prefix=sys.stdin.isatty())):
+        click.echo(f"{name}: {path} is recorded, with {count:,} {'entry' if count == 1 else 'entries'}")
+
+
+UNHEALTHY = 503
+
+
+@click.command("watch")
+@click.argument("names", nargs=-1, shell_complete=complete_names)
+@click.option("--every", callback=duration, default="5m", show_default=True, help="The time between two scans.")
+@click.option("--listen", default="127.0.0.1:9321", show_default=True, help="Where /healthz and /metrics are.")
+@click.option("--acknowledge", "seen", is_flag=True, help="Only end the alarm of NAMES, or of all.")
+@click.option("--dry-run", is_flag=True, help="With --acknowledge: only print the alarm.")
+def watch_command(names: tuple[str, ...], *, every: float, listen: str, seen: bool, dry_run: bool) -> None:
+    """Scan at intervals, with alarms and metrics.
+
+    As 'kharness cowscan' does. A finding is an alarm until it is acknowledged: /healthz answers 'all ok', or status 503
+    and the reasons; /metrics is for Prometheus; the host's 'notify' command gets what is new. Ctrl-c ends it.
+
+    \b
+    Examples:
+      kharness watch --every 1m
+      kharness watch --acknowledge filewatchdock
+    """
+    from kharness.host.machine.pages import serving
+    from kharness.ops.drift.watch import Watch
+    from kharness.plan.drift.watch import reasons
+    from kharness.report.drift import ALL_OK
+
+    harness = open_here()
+    if dry_run and not seen:
+        raise UsageError("--dry-run is for --acknowledge: a watch changes nothing")
+    if seen:
+        _acknowledge(harness, names, dry_run=dry_run)
+        return
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: ended.set())
+    signal.signal(signal.SIGINT, lambda _signal, _frame: ended.set())
+    watch = Watch(harness, names, every=every)
+    with serving(listen, {"/healthz": lambda: _health_page(watch), "/metrics": lambda: _metrics_page(watch)}) as where:
+        tell("watch", f"http://{where}/healthz and http://{where}/metrics")
+        said: tuple[str, ...] | None = None
+        while not ended.is_set():
+            watch.step()
+            now = reasons(watch.state, now=time.time())
+            if now != said:
+                said = now
+                show((Line("NOT ok:", "bad"), *reason_lines(now)) if now else (Line(ALL_OK, "good"),))
+            ended.wait(every)
+
+
+def _health_page(watch: Watch) -> Page:
+    from kharness.host.machine.pages import Page
+    from kharness.plan.drift.watch import reasons
+    from kharness.report.drift import ALL_OK
+
+    found = reasons(watch.state, now=time.time())
+    return Page("".join(f"{each}\n" for each in found), status=UNHEALTHY) if found else Page(f"{ALL_OK}\n")
+
+
+def _metrics_page(watch: Watch) -> Page:
+    from kharness.host.machine.pages import Page
+    from kharness.report.drift import CONTENT_TYPE, metrics
+
+    return Page(metrics(watch.state, now=time.time()), kind=CONTENT_TYPE)
+
+
+def _acknowledge(harness: Harness, names: tuple[str, ...], *, dry_run: bool) -> None:
+    from kharness.ops.drift.watch import acknowledge, alarm_of
+
+    alarm = alarm_of(harness)
+    if not alarm and not names:
+        raise UsageError("there is nothing to acknowledge")
+    if dry_run:
+        show(reason_lines(f"{name}: {each}" for name in names or alarm.raised for each in alarm.of(name)))
+        return
+    for name in acknowledge(harness, names):
+        click.echo(f"{name}: acknowledged; what is still there is told again by the next scan")

@@ -1,0 +1,118 @@
+"""Start and stop one container, and send it a signal."""
+
+from __future__ import annotations
+
+import re
+import signal as signals
+
+import click
+
+from kharness.cli.here import name_argument, open_to_act, select, select_name
+from kharness.cli.output import dry_run_option, show
+from kharness.ops.launch.up import up
+from kharness.ops.release.stopping import down, kill, restart
+from kharness.plan.facts import short_id
+from kharness.report.release import Line
+
+
+@click.command("up")
+@name_argument
+@click.option("--untested", is_flag=True, help="Launch an image that was tagged :live by hand; recorded.")
+@dry_run_option
+def up_command(name: str, *, untested: bool, dry_run: bool) -> None:
+    """Launch NAME from :live, unless it runs.
+
+    What it depends on is launched first. The command waits until NAME is ready; if it does not become ready, everything
+    is put back.
+
+    \b
+    Examples:
+      kharness up filewatchdock
+      kharness up filewatchdock --dry-run
+    """
+    harness = open_to_act(dry_run=dry_run)
+    found = up(harness, select(harness, name), dry_run=dry_run, untested=untested)
+    if found.state != "running":
+        click.echo(f"{found.name}: {'would run' if dry_run else 'runs'} {short_id(found.image)}")
+    else:
+        click.echo(f"{found.name}: runs {short_id(found.image)} already")
+    show(Line(f"  note: {note}", "doubtful") for note in found.notes)
+
+
+@click.command("down")
+@name_argument
+@dry_run_option
+def down_command(name: str, *, dry_run: bool) -> None:
+    """Stop NAME until it is started by its name.
+
+    It has its stop_grace_period to end in order. It is not removed; 'kharness up' launches a new one. Commands over
+    many containers, and a reboot, leave it stopped.
+
+    \b
+    Examples:
+      kharness down filewatchdock
+      kharness down filewatchdock --dry-run
+    """
+    harness = open_to_act(dry_run=dry_run)
+    found = down(harness, select_name(harness, name), dry_run=dry_run)
+    if not found.was_up:
+        click.echo(f"{found.name}: does not run: {found.state}")
+    else:
+        click.echo(f"{found.name}: {'would be stopped' if dry_run else f'stopped: {found.state}'}")
+    show(Line(f"  note: {note}", "doubtful") for note in found.notes)
+
+
+@click.command("restart")
+@name_argument
+@dry_run_option
+def restart_command(name: str, *, dry_run: bool) -> None:
+    """Restart NAME and wait until it is ready.
+
+    The same container, as 'docker restart' does: with its image and the settings that it was launched with. 'kharness
+    run NAME' launches a new one, from :live and with the present settings.
+
+    \b
+    Examples:
+      kharness restart filewatchdock
+      kharness restart filewatchdock --dry-run
+    """
+    harness = open_to_act(dry_run=dry_run)
+    found = restart(harness, select(harness, name), dry_run=dry_run)
+    if found.seconds is None:
+        click.echo(f"{found.name}: {found.container} would be restarted")
+    else:
+        click.echo(f"{found.name}: restarted, ready after {found.seconds:.1f} s")
+    show(Line(f"  note: {note}", "doubtful") for note in found.notes)
+
+
+REAL_TIME = re.compile(r"RTM(IN\+|AX-)\d{1,2}")
+
+
+def _signal(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    name = value.upper().removeprefix("SIG")
+    if name.isdecimal() and int(name) in signals.valid_signals():
+        return name
+    if f"SIG{name}" not in signals.Signals.__members__ and not REAL_TIME.fullmatch(name):
+        raise click.BadParameter(f"should be a signal such as HUP, SIGUSR1 or 15, not {value!r}")
+    return name
+
+
+@click.command("kill")
+@name_argument
+@click.option("--signal", "-s", callback=_signal, default="KILL", show_default=True, help="Its name or number.")
+@dry_run_option
+def kill_command(name: str, *, signal: str, dry_run: bool) -> None:
+    """Send a signal to the first process of NAME.
+
+    A container that ends by it stays stopped, under any restart policy; 'kharness down' stops it in order.
+
+    \b
+    Examples:
+      kharness kill -s HUP filewatchdock
+      kharness hup filewatchdock
+    """
+    harness = open_to_act(dry_run=dry_run)
+    name = select_name(harness, name)
+    found = kill(harness, name, signal, dry_run=dry_run)
+    what = f"signal {signal}" if signal.isdecimal() else f"SIG{signal}"
+    click.echo(f"{name}: {what} {'would be' if dry_run else 'was'} sent to {found.name}")
