@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kharness.errors import KharnessError
-    from kharness.ops.instance import Instance
-    from kharness.ops.library import instance
-    from kharness.plugin.library import instance_fixture
+    from kharness.ops.session.instance import Instance
+    from kharness.ops.session.library import instance
+    from kharness.plugin.fixtures import instance_fixture
 
 _HOMES = {
-    "Instance": "kharness.ops.instance",
+    "Instance": "kharness.ops.session.instance",
     "KharnessError": "kharness.errors",
-    "instance": "kharness.ops.library",
-    "instance_fixture": "kharness.plugin.library",
+    "instance": "kharness.ops.session.library",
+    "instance_fixture": "kharness.plugin.fixtures",
 }
 
 __all__ = ["Instance", "KharnessError", "instance", "instance_fixture"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from kharness.engine.convert import create_body, restart_body
+from kharness.engine.requests import create_body, endpoint_body, health_body, restart_body
 from kharness.plan.facts import (
     Change,
     ContainerFacts,
@@ -16,7 +16,8 @@ from kharness.plan.facts import (
     ProcessFacts,
     PublishedPort,
 )
-from kharness.plan.runspec import Attachment, MountKind, RunSpec
+from kharness.plan.launch.runspec import Attachment, MountKind, Publish, RunSpec
+from kharness.settings.portrange import PortRange
 
 EXIT = "fake.exit"
 """The exit status with which a container ends as soon as it is started."""
@@ -56,6 +57,8 @@ class FakeContainer:
     addresses: dict[str, str] = field(default_factory=dict)
     ports: tuple[PublishedPort, ...] = ()
     mounts: tuple[MountFacts, ...] = ()
+    made: frozenset[str] = frozenset()
+    """The volumes that were made for it, under names that were made up."""
     memory: int = 1 << 20
     cpu: float = 0.0
 
@@ -81,8 +84,8 @@ class FakeContainer:
 
     @property
     def volumes(self) -> set[str]:
-        """The named volumes that it mounts."""
-        return {mount.source for mount in self.spec.mounts if mount.kind is MountKind.VOLUME and mount.source}
+        """The volumes that it mounts."""
+        return {mount.name for mount in self.mounts if mount.kind == MountKind.VOLUME.value}
 
     def socket_table(self) -> str:
         """Return its /proc/net/tcp, proc_net(5)."""
@@ -139,14 +142,47 @@ class FakeContainer:
     def _raw(self) -> dict[str, Any]:
         body = create_body(self.spec)
         host = {**body.pop("HostConfig"), "RestartPolicy": restart_body(self.restart, retries=self.retries)}
+        host.setdefault("MemorySwap", 2 * (host.get("Memory") or 0))
+        body.pop("NetworkingConfig", None)
         return {
             "Id": self.id,
             "Name": f"/{self.name}",
             "Image": self.image.id,
-            "Config": body,
+            "Config": {**body, **self._merged()},
             "HostConfig": host,
+            "Mounts": [
+                {
+                    "Type": mount.kind,
+                    "Name": mount.name,
+                    "Source": mount.source,
+                    "Destination": mount.target,
+                    "RW": mount.writable,
+                }
+                for mount in self.mounts
+            ],
+            "NetworkSettings": {"Networks": {name: endpoint_body(said) for name, said in self.joined.items()}},
             "State": {"Status": self.state, "ExitCode": self.exit_code, "Running": self.running},
         }
+
+    def _merged(self) -> dict[str, Any]:
+        # The image's configuration stands in for what was not asked for.
+        spec, image = self.spec, self.image
+        check = spec.health or image.health
+        variables = {name: value for name, _, value in (entry.partition("=") for entry in image.environment)}
+        variables |= spec.environment
+        command = spec.command or (() if spec.entrypoint else image.command)
+        return {
+            "Entrypoint": list(image.entrypoint if spec.entrypoint is None else spec.entrypoint),
+            "Cmd": list(command),
+            "Env": [f"{name}={value}" for name, value in variables.items()],
+            "User": spec.user or image.user,
+            "Labels": {**image.labels, **spec.labels},
+            "Healthcheck": health_body(check) if check else None,
+        }
+
+
+def _host_port(port: Publish, free: int) -> int:
+    return port.host_port.first if isinstance(port.host_port, PortRange) else port.host_port or free
 
 
 def published(spec: RunSpec, *, free: int) -> tuple[PublishedPort, ...]:
@@ -155,7 +191,7 @@ def published(spec: RunSpec, *, free: int) -> tuple[PublishedPort, ...]:
         PublishedPort(
             port=PortRef(port.port.number, port.port.protocol),
             host_ip=port.host_ip or "0.0.0.0",  # noqa: S104 - the engine's default
-            host_port=port.host_port or free + number,
+            host_port=_host_port(port, free + number),
         )
         for number, port in enumerate(spec.publish)
     )

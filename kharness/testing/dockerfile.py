@@ -45,7 +45,7 @@ class Dockerfile:
             environment=(*base.environment, *environment),
             command=_argv(self._last("CMD"), base.command),
             entrypoint=_argv(self._last("ENTRYPOINT"), base.entrypoint),
-            volumes=(*base.volumes, *(path for line in self._said("VOLUME") for path in _argv(line, ()))),
+            volumes=tuple(sorted({*base.volumes, *(path for line in self._said("VOLUME") for path in _words(line))})),
             health=self._health() or base.health,
         )
 
@@ -68,6 +68,10 @@ class Dockerfile:
     def _pairs(self, instruction: str) -> dict[str, str]:
         words = [word for line in self._said(instruction) for word in shlex.split(line)]
         return {name: value for name, _, value in (word.partition("=") for word in words)}
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text) if text.startswith("[") else text.split())
 
 
 def _argv(text: str | None, default: tuple[str, ...]) -> tuple[str, ...]:

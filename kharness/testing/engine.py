@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from kharness.errors import ConflictError, ContainerMissingError, EngineError, ImageMissingError
 from kharness.plan.facts import ContainerFacts, EngineFacts, ImageFacts, MountFacts, NetworkFacts
-from kharness.plan.runspec import Attachment, Mount, MountKind, RunSpec
+from kharness.plan.launch.runspec import Attachment, Mount, MountKind, RunSpec
 from kharness.testing.container import FakeContainer
 from kharness.testing.images import FakeImages, matches
 from kharness.testing.life import FakeLife
@@ -77,6 +78,7 @@ class FakeEngine(FakeLife, FakeImages, FakeNetworks, FakeVolumes):
             if mount.kind is MountKind.VOLUME and mount.source and mount.source not in self.vols:
                 self._make_volume(mount.source, {})
         self._ids += 1
+        full, made = self._with_anonymous(spec, image)
         container = hashlib.sha256(f"container {self._ids}".encode()).hexdigest()
         self.boxes[container] = FakeContainer(
             id=container,
@@ -88,9 +90,23 @@ class FakeEngine(FakeLife, FakeImages, FakeNetworks, FakeVolumes):
             restart=spec.restart,
             retries=spec.restart_retries,
             joined={attachment.network: attachment for attachment in spec.networks},
-            mounts=tuple(self._mount(mount) for mount in spec.mounts if mount.kind is not MountKind.TMPFS),
+            mounts=tuple(self._mount(mount) for mount in full.mounts if mount.kind is not MountKind.TMPFS),
+            made=made,
         )
         return container
+
+    def _with_anonymous(self, spec: RunSpec, image: ImageFacts) -> tuple[RunSpec, frozenset[str]]:
+        taken = {posixpath.normpath(mount.target) for mount in spec.mounts}
+        more = (Mount(kind=MountKind.VOLUME, source=None, target=path) for path in image.volumes)
+        mounts, made = [], []
+        for mount in (*spec.mounts, *(each for each in more if posixpath.normpath(each.target) not in taken)):
+            if mount.kind is MountKind.VOLUME and not mount.source:
+                made.append(hashlib.sha256(f"volume {self._ids} {mount.target}".encode()).hexdigest())
+                self._make_volume(made[-1], {})
+                mounts.append(replace(mount, source=made[-1]))
+            else:
+                mounts.append(mount)
+        return replace(spec, mounts=tuple(mounts)), frozenset(made)
 
     def _mount(self, mount: Mount) -> MountFacts:
         named = mount.kind is MountKind.VOLUME
@@ -107,9 +123,19 @@ class FakeEngine(FakeLife, FakeImages, FakeNetworks, FakeVolumes):
     def request_of(self, container: str) -> Mapping[str, Any]:
         """See `Engine`; the fake's request is the number of a specification that it keeps."""
         box = self._box(container)
-        spec = replace(box.spec, image=box.image.id, restart=box.restart, restart_retries=box.retries)
+        mounts = self._named(box)
+        spec = replace(box.spec, image=box.image.id, restart=box.restart, restart_retries=box.retries, mounts=mounts)
         self._requests.append(spec)
         return {"Image": box.image.id, "fake": len(self._requests) - 1}
+
+    def _named(self, box: FakeContainer) -> tuple[Mount, ...]:
+        volumes = {mount.target: mount.name for mount in box.mounts if mount.name}
+        mounts = [
+            replace(mount, source=volumes.pop(mount.target)) if mount.target in volumes else mount
+            for mount in box.spec.mounts
+        ]
+        more = (Mount(kind=MountKind.VOLUME, source=name, target=target) for target, name in volumes.items())
+        return (*mounts, *more)
 
     @recorded
     def create_again(self, name: str, request: Mapping[str, Any]) -> str:
@@ -129,14 +155,16 @@ class FakeEngine(FakeLife, FakeImages, FakeNetworks, FakeVolumes):
         box.name = name
 
     @recorded
-    def remove(self, container: str, *, force: bool = False, volumes: bool = True) -> None:  # noqa: ARG002
+    def remove(self, container: str, *, force: bool = False, volumes: bool = True) -> None:
         """See `Engine`."""
         box = self._find(container)
         if box is None:
             return
         if box.running and not force:
-            raise EngineError(f"container {box.name}: a running container cannot be removed")
+            raise EngineError(f"container {box.name}: a running container cannot be removed without force")
         del self.boxes[box.id]
+        for name in box.made - set(self._mounted()) if volumes else ():
+            self.vols.pop(name, None)
 
     @recorded
     def set_restart(self, container: str, policy: str, *, retries: int = 0) -> None:

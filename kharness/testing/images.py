@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kharness.engine.api import BuildRequest, Progress
-from kharness.engine.references import full_reference
+from kharness.engine.images import full_reference
 from kharness.errors import BuildError, ConflictError, ImageMissingError
 from kharness.plan.facts import ImageFacts
 from kharness.testing.dockerfile import Dockerfile
@@ -77,14 +77,15 @@ class FakeImages(Recorder):
         return tuple(facts for facts in found if facts and matches(facts.labels, labels))
 
     @recorded
-    def pull(self, ref: str, *, progress: Progress | None = None) -> ImageFacts:
+    def pull(self, ref: str, *, progress: Progress | None = None, platform: str | None = None) -> ImageFacts:
         """See `Engine`; finds what `put_remote` put."""
         found = self.registry.find(ref)
         if found is None:
             raise ImageMissingError(f"image {ref} cannot be pulled: not found")
         if progress:
             progress(f"Pulling from {ref}")
-        return self.store.put(ref, replace(found, tags=()), self.registry.files[found.id])
+        pulled = replace(found, tags=(), platform=platform or found.platform)
+        return self.store.put(ref, pulled, self.registry.files[found.id])
 
     @recorded
     def import_image(self, archive: Iterable[bytes], tag: str, *, changes: Sequence[str] = ()) -> ImageFacts:
@@ -113,7 +114,7 @@ class FakeImages(Recorder):
         content = [part for name in sorted(files) for part in (name, hashlib.sha256(files[name]).hexdigest())]
         image = self._image_id(base.id, *content, repr(request))
         merged = {**self.store.files.get(base.id, {}), **_copied(files)}
-        made = replace(base, id=image, layers=(*base.layers, image))
+        made = replace(base, id=image, layers=(*base.layers, image), platform=base.platform or request.platform or "")
         return self.store.put(request.tag, self._facts(said, made, request.labels), merged)
 
     @recorded

@@ -19,7 +19,7 @@ from kharness.plan.facts import (
     ProcessFacts,
     UsageFacts,
 )
-from kharness.plan.runspec import Attachment
+from kharness.plan.launch.runspec import Attachment
 from kharness.testing.container import EXIT, HEALTH, LOGS, START, FakeContainer, published
 from kharness.testing.images import archive_of
 from kharness.testing.networks import SPECIAL

@@ -32,7 +32,7 @@ class ContainerTree:
         """Write a container directory and return it; texts lose their common indentation.
 
         `files` go below `files/`, `private` below `private.d/`, `tests` into `test_NAME.py`. An existing directory
-        keeps what is not written anew.
+        keeps what is not written again.
         """
         directory = self.path / name
         write(directory / "settings.yaml", settings)
