@@ -3,6 +3,10 @@
 python tests/soak/main.py --steps        every step of a release and of its recovery, before and after it
 python tests/soak/main.py --kills 500    at random moments
 python tests/soak/main.py --daemon       the engine, a private one, after every step
+python tests/soak/main.py --neighbours 200
+                                         let two projects with the same names act in turn, and kill them at it
+python tests/soak/main.py --model 5000   the same with an engine in memory
+python tests/soak/main.py --keeping 100  release a container with volumes of every kind, kill every second release
 
 It takes a container of its own, and removes what it made. Exit status 1: something was lost, and is said.
 """
@@ -31,20 +35,25 @@ import click
 
 from kharness.engine.api import Engine
 from kharness.engine.connect import connect
-from kharness.ops.recover import recover
-from kharness.ops.release import promote
+from kharness.ops.release.recover import recover
+from kharness.ops.release.release import promote
 from kharness.plan.facts import ImageFacts
-from kharness.plan.operation import Evidence
+from kharness.plan.release.operation import Provenance
 from kharness.settings.catalog import ContainerDir
 from tests.engine.daemons import PrivateDaemon, private_daemon
+from tests.ops.neighbours import play
 from tests.ops.site import Site
 from tests.rootfs import archive
+from tests.soak.keeping import PLACES, Keeping
+from tests.soak.neighbours import interleaved
 from tests.soak.proof import Proof
 from tests.soak.victim import KILLED, Place, Steps, run
 
 PROMOTION = 0.1
 """Seconds that a promotion takes at the most, with the connection to the engine."""
-EVIDENCE = Evidence(session="soak", tests=1)
+MODELLED = 20
+"""Rounds after which two new projects begin from nothing."""
+EVIDENCE = Provenance(session="soak", tests=1)
 SETTINGS = """\
 restart: always
 init: true
@@ -206,12 +215,42 @@ def random_moments(soak: Soak, kills: int, chance: random.Random) -> int:
 
 
 def every_step_of_the_engine(soak: Soak, daemon: PrivateDaemon) -> int:
-    """Kill the engine at each step of a release."""
+    """Kill the engine after each step of a release."""
     soak.kill_at(None)
-    names = soak.steps()
-    for number in range(len(names)):
+    numbers = [number for number, name in enumerate(soak.steps()) if name.startswith("do ")]
+    for number in numbers:
         soak.kill_daemon_at(Place(number, "after"), daemon)
-    return len(names)
+    return len(numbers)
+
+
+def every_byte(releases: int, seed: int) -> int:
+    """Release a container with volumes of every kind, and kill every second release; returns what was lost."""
+    with site(usual()) as place:
+        found = Keeping(place, usual, random.Random(seed))
+        try:
+            found.releases(releases, kills=True)
+        finally:
+            found.remove()
+        for loss in found.lost:
+            click.echo(f"LOST {loss}", err=True)
+        seen = ", ".join(f"{count} {what}" for what, count in sorted(found.seen.items()))
+        lines = len(found.written) * len(PLACES)
+        click.echo(f"seed {seed}: {releases} releases: {seen}; {lines} lines written, {len(found.lost)} losses")
+        failed = sum(count for what, count in found.seen.items() if what.startswith("FAILED"))
+        return len(found.lost) + failed
+
+
+def modelled(rounds: int, seed: int) -> int:
+    """Let two projects act so often on an engine in memory, new ones each few rounds; returns what was lost."""
+    lost = 0
+    for first in range(0, rounds, MODELLED):
+        with tempfile.TemporaryDirectory(prefix="kharness-soak-") as path:
+            for done, changed in play(Path(path), random.Random(seed + first), min(MODELLED, rounds - first)):
+                if changed:
+                    lost += 1
+                    click.echo(f"LOST seed {seed + first}: {done}: {sorted(changed)}", err=True)
+    click.echo(f"{rounds} commands in the model; {lost} losses; seed {seed}")
+    return lost
 
 
 def kill(daemon: PrivateDaemon) -> None:
@@ -244,12 +283,24 @@ def summary(soak: Soak, kills: int) -> int:
 @click.option("--every", default=1, help="With --steps: only at each so many-th step.")
 @click.option("--kills", default=0, help="Kill so often at random moments.")
 @click.option("--daemon", is_flag=True, help="Kill an engine, a private one, at every step.")
+@click.option("--keeping", default=0, help="Release a container with volumes of every kind so often.")
+@click.option("--neighbours", default=0, help="Let two projects with the same names act so often, in turn.")
+@click.option("--model", default=0, help="The same so often, on an engine in memory.")
 @click.option("--seed", default=None, type=int, help="Choose the same moments again.")
-def main(*, steps: bool, every: int, kills: int, daemon: bool, seed: int | None) -> None:
+def main(
+    *, steps: bool, every: int, kills: int, daemon: bool, keeping: int, neighbours: int, model: int, seed: int | None
+) -> None:
     """Kill releases of a container, and look whether production was ever lost."""
     lost = 0
+    seed = secrets.randbelow(1_000_000) if seed is None else seed
+    if neighbours:
+        with site(usual()) as place:
+            lost += interleaved(place, usual, neighbours, random.Random(seed))
+    if model:
+        lost += modelled(model, seed)
+    if keeping:
+        lost += every_byte(keeping, seed)
     if steps or kills:
-        seed = secrets.randbelow(1_000_000) if seed is None else seed
         with site(usual()) as place:
             soak = Soak(place)
             click.echo(f"a release takes {soak.duration:.2f} s; seed {seed}")

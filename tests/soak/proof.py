@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kharness.host.snapshots import Snapshots
-from kharness.ops.recover import recover
+from kharness.host.volumes.snapshots import Snapshots
+from kharness.ops.release.recover import recover
 from kharness.plan.facts import ContainerFacts, short_id
-from kharness.plan.identity import WAITING
+from kharness.plan.launch.life import WAITING
 from kharness.settings.catalog import ContainerDir
 from tests.ops.site import Site
 

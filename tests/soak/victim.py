@@ -9,13 +9,17 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 from kharness.engine.api import Engine
-from kharness.host import snapshots
-from kharness.host.state import State
+from kharness.host.state.state import State
+from kharness.host.volumes import snapshots
+from kharness.ops.harness import Harness
+from kharness.ops.release import transaction
+from kharness.ops.release.target import Handler
+from kharness.plan.release.steps import Step
 from tests.ops.releases import READING
 
 JOURNAL = ("begin", "decide", "end")
@@ -39,7 +43,7 @@ def die() -> None:
 
 
 class Steps:
-    """Counts the changes that this process makes, to engine, journal and snapshots, and strikes at one of them.
+    """Counts the steps of operations, and the changes that each makes to engine, journal and snapshots; strikes at one.
 
     The names of the steps go to a file, because who kills itself returns nothing.
     """
@@ -55,7 +59,15 @@ class Steps:
         return cast("Engine", _Counted(engine, self))
 
     def journal(self) -> None:
-        """Count changes to the state database and to the data's snapshots, in this process for good."""
+        """Count steps and changes to the state database and to the data's snapshots, in this process for good."""
+        handler_of = transaction.handler_of
+
+        def counted(harness: Harness, step: Step) -> Handler:
+            found = handler_of(harness, step)
+            ways = {way: call for way in ("do", "undo", "complete") if (call := getattr(found, way))}
+            return replace(found, **{way: self.wrap(f"{way} {step.act}", call) for way, call in ways.items()})
+
+        setattr(transaction, handler_of.__name__, counted)
         for name in JOURNAL:
             setattr(State, name, self.wrap(name, getattr(State, name)))
         for name in DISK:
@@ -66,17 +78,19 @@ class Steps:
 
         def counted(*args: object, **more: object) -> object:
             self._number += 1
+            # A step makes changes of its own, which are counted meanwhile.
+            number = self._number
             with self._log.open("a", encoding="utf-8") as log:
                 log.write(f"{name}\n")
-            self._strike("before")
+            self._strike(number, "before")
             done = call(*args, **more)
-            self._strike("after")
+            self._strike(number, "after")
             return done
 
         return counted
 
-    def _strike(self, when: str) -> None:
-        if self._place == Place(self._number, when):
+    def _strike(self, number: int, when: str) -> None:
+        if self._place == Place(number, when):
             self._blow()
 
 
