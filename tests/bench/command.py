@@ -16,15 +16,18 @@ from kharness.errors import KharnessError
 from tests.bench.copies import copies
 from tests.bench.detection import detection
 from tests.bench.drift import drift
-from tests.bench.figure import Figure, milliseconds_more, ratio, table
-from tests.bench.fleet import SIZE, fleet
+from tests.bench.figure import Figure, milliseconds_more, table
+from tests.bench.fleet import fleet
 from tests.bench.launch import launch
 from tests.bench.listing import listing
 from tests.bench.machine import machine
+from tests.bench.sessions import sessions
 from tests.bench.timing import BenchError, in_turn
 from tests.bench.unrelated import unrelated
 
-FIGURES = ("ready", "unchanged", "detection", "drift", "launch", "listing", "plugin", "copies")
+SESSIONS = frozenset({"ready", "unchanged", "workers", "listed"})
+ON_FLEET = SESSIONS | {"detection", "drift", "launch", "listing"}
+FIGURES = (*sorted(ON_FLEET), "plugin", "copies")
 SAMPLES = 4
 """Waits for readiness a round: one is over in a second."""
 SCANS = 4
@@ -60,7 +63,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _figures(engine: Engine, *, only: frozenset[str], rounds: int) -> Iterator[Figure]:
-    if only & {"ready", "unchanged", "detection", "drift", "launch", "listing"}:
+    if only & ON_FLEET:
         yield from _sessions(engine, only=only, rounds=rounds)
     if "plugin" in only:
         yield _plugin(rounds=rounds)
@@ -70,29 +73,8 @@ def _figures(engine: Engine, *, only: frozenset[str], rounds: int) -> Iterator[F
 
 def _sessions(engine: Engine, *, only: frozenset[str], rounds: int) -> Iterator[Figure]:
     with fleet(engine) as ships:
-        if only & {"ready", "unchanged"}:
-            commands = {"bare": ships.bare(), "ready": ships.pytest("--ready")}
-            if "unchanged" in only:
-                commands["unchanged"] = ships.pytest("--ready", "--if-changed")
-            times = in_turn(commands, rounds=rounds, progress=_progress)
-            bare = ("a script over the bare SDK, one after the other", times["bare"])
-            if "ready" in only:
-                yield Figure(
-                    title=f"--ready, {SIZE} containers, to the bare SDK",
-                    value=ratio(times["ready"], times["bare"]),
-                    bound=1.0,
-                    aim=0.7,
-                    unit="x",
-                    parts=(("pytest containers --ready", times["ready"]), bare),
-                )
-            if "unchanged" in only:
-                yield Figure(
-                    title=f"--if-changed, {SIZE} unchanged, to the bare SDK",
-                    value=ratio(times["unchanged"], times["bare"]),
-                    bound=0.35,
-                    unit="x",
-                    parts=(("pytest containers --ready --if-changed", times["unchanged"]), bare),
-                )
+        if only & SESSIONS:
+            yield from sessions(ships, only=only, rounds=rounds, progress=_progress)
         if "drift" in only:
             # A scan is over in a twentieth of a second.
             yield from drift(engine, ships, rounds=rounds * SCANS, progress=_progress)

@@ -13,9 +13,9 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from kharness.host.copies import make_copy
-from kharness.host.fingerprint import fingerprint
-from kharness.host.overlay import mount_overlay, unmount_overlays
+from kharness.host.session.overlay import mount_overlay, unmount_overlays
+from kharness.host.volumes.copies import make_copy
+from kharness.host.volumes.fingerprint import fingerprint
 from tests.bench.figure import MILLISECONDS, Figure, ratio
 from tests.bench.timing import BenchError, in_turn
 

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 
 from kharness.engine.api import Engine
-from kharness.ops.readiness import wait_ready
-from kharness.plan.readiness import ByHealth
-from kharness.plan.runspec import Attachment, RunSpec
+from kharness.ops.session.readiness import wait_ready
+from kharness.plan.launch.runspec import Attachment, RunSpec
+from kharness.plan.session.readiness import ByHealth
 from tests.bench.fleet import COMMAND, HEALTH, PORT, Fleet
 from tests.bench.timing import BenchError, Series
 

@@ -12,12 +12,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from kharness.engine.api import Engine
-from kharness.host.drift import why_blind
-from kharness.ops.cowscan import running, scan
-from kharness.ops.harness import Harness, open_harness
-from kharness.plan import labels
-from kharness.plan.runspec import RunSpec
+from kharness.host.drift.layers import why_blind
+from kharness.ops.drift.scan import running, scan
+from kharness.ops.harness import Harness
+from kharness.ops.opening import open_harness
+from kharness.plan.launch.runspec import RunSpec
 from kharness.settings.host import HostSettings
+from kharness.settings.project import DEFAULT_PROJECT
 from tests.bench.figure import Figure, ratio
 from tests.bench.fleet import COMMAND, Fleet
 from tests.bench.timing import BenchError, in_turn
@@ -70,13 +71,13 @@ def _ashore(engine: Engine, ships: Fleet) -> Iterator[_Ours]:
             directory = scratch / "containers" / name
             directory.mkdir(parents=True)
             (directory / "settings.yaml").write_text(SETTINGS.format(image=ships.image))
-            said = labels.of_production(name)
+            said = ships.production(engine, name, project=DEFAULT_PROJECT, folder=scratch / "containers")
             container = engine.create(RunSpec(name=name, image=ships.image, command=COMMAND, labels=said))
             stack.callback(engine.remove, container, force=True)
             engine.start(container)
             made.append(container)
         host = HostSettings(source_paths=(scratch / "containers",), state_dir=scratch / "state", dv=scratch / "dv")
-        harness = open_harness(project=None, environ={}, engine=engine, host=host)
+        harness = open_harness(folder=None, environ={}, engine=engine, host=host)
         yield _Ours(harness=harness, prefix=prefix, containers=tuple(made))
 
 

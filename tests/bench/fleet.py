@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from kharness.engine.api import Engine
-from kharness.plan import labels
+from kharness.plan.project import labels
 from tests.bench.timing import BenchError, Command
 from tests.rootfs import add_file, archive, is_static
 
@@ -48,6 +48,11 @@ class Fleet:
     image: str
     project: Path
     environ: dict[str, str]
+
+    def production(self, engine: Engine, name: str, *, project: str, folder: Path) -> dict[str, str]:
+        """Return the labels of a production container of the image."""
+        image = engine.image(self.image)
+        return labels.production(project, name, folder=str(folder), image=image.id if image else "")
 
     def pytest(self, *args: str) -> Command:
         """Return pytest over all of them, as a user would type it."""

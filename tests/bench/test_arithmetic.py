@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.bench.figure import Figure, milliseconds_more, ratio, table
-from tests.bench.timing import Series, in_turn
+from tests.bench.timing import Command, Series, in_turn
 
 
 def test_one_slow_run_moves_no_median() -> None:
@@ -49,3 +51,16 @@ def test_commands_take_turns_and_change_their_order_and_the_first_runs_do_not_co
     times = in_turn({"a": command("a"), "b": command("b")}, rounds=3, progress=lambda _text: None)
     assert "".join(ran) == "ab" + "ab" + "ba" + "ab"
     assert (times["a"].times, times["b"].times) == ((2.0, 5.0, 6.0), (3.0, 4.0, 7.0))
+
+
+def test_the_time_of_a_process_has_its_waits_and_its_cpu_time_has_not(tmp_path: Path) -> None:
+    sleeps = Command(argv=(sys.executable, "-S", "-c", "import time; time.sleep(1)"), cwd=tmp_path)
+    assert sleeps() >= 1 > sleeps.of_cpu()() > 0
+
+
+def test_without_caches_nothing_that_was_compiled_before_is_read_or_written(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("print(__cached__)\n")
+    command = Command(argv=(sys.executable, "-c", "import one"), cwd=tmp_path).without_caches(tmp_path / "empty")
+    assert command() > 0
+    assert not (tmp_path / "empty").exists()
+    assert not (tmp_path / "__pycache__").exists()

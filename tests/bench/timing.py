@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
@@ -38,15 +39,26 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """A process to be measured, from before it is started until it has ended."""
+    """A process to be measured, from before it is started until it has ended: its time, or with `cpu` its CPU time."""
 
     argv: tuple[str, ...]
     cwd: Path
     environ: Mapping[str, str] = field(default_factory=dict)
+    cpu: bool = False
+
+    def of_cpu(self) -> Command:
+        """Return the same, measured by the CPU time of the process and those that it waits for."""
+        return replace(self, cpu=True)
+
+    def without_caches(self, empty: Path) -> Command:
+        """Return the same without any byte code: every module is compiled, as where caches cannot be written."""
+        caches = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": str(empty)}
+        return replace(self, environ={**self.environ, **caches})
 
     def __call__(self) -> float:
         """Run it and return the seconds it took; `BenchError` with its output when it did not end well."""
-        began = time.perf_counter()
+        clock = _cpu_of_children if self.cpu else time.perf_counter
+        began = clock()
         done = subprocess.run(
             self.argv,
             cwd=self.cwd,
@@ -58,10 +70,15 @@ class Command:
             timeout=LIMIT,
             check=False,
         )
-        took = time.perf_counter() - began
+        took = clock() - began
         if done.returncode:
             raise BenchError(f"{' '.join(self.argv)} ended with status {done.returncode}:\n{done.stdout}")
         return took
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def in_turn(
