@@ -5,37 +5,41 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import signal
 import tempfile
 import time
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
+import hypothesis
 import pytest
 
 from kharness.engine.api import Engine
 from kharness.engine.connect import connect
 from kharness.errors import EngineUnavailableError
-from kharness.host.owner import Owner, current_owner, liveness
-from kharness.plan import labels
+from kharness.host.session.owner import Owner, current_owner, liveness
+from kharness.ops.session import library
+from kharness.plan.project import labels
 from kharness.plugin.board import PREFIX
+from tests.bystanders import OURS, Bystanders
 from tests.order import longest_first
 from tests.rootfs import archive, is_static
 
 REPOSITORY = "kharness-test"
-OURS = ("kharness-", "khd-")
-"""What the names of everything begin with that tests make, but for containers of projects, which have our labels."""
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds for what others use to go."""
+HURRY = 5.0
+"""The same where a person has interrupted the session, and waits for its end."""
 BEFORE = pytest.StashKey[set[str]]()
+BYSTANDERS = pytest.StashKey[Bystanders]()
+
+# A busy machine is slow, not wrong: the limit of a test is that of pytest-timeout.
+hypothesis.settings.register_profile("kharness", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("kharness")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Sessions that tests start have options of their own; a controller leaves them for its workers to read."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # A shell has started this in the background: all that tests start would ignore ctrl-c, too.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput") or not config.getoption("numprocesses", default=None):
         os.environ.pop("PYTEST_ADDOPTS", None)
         # Tests change files faster than byte code notices, which looks at seconds and sizes.
@@ -73,29 +77,43 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     except EngineUnavailableError:
         return
     session.config.stash[BEFORE] = leftovers(found, alone=is_alone(session.config))
+    session.config.stash[BYSTANDERS] = Bystanders.look(found, alone=is_alone(session.config))
     found.close()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a session that leaves something on the engine."""
+    """Fail a session that leaves something on the engine, or has touched what was there before it."""
     before = session.config.stash.get(BEFORE, None)
     if before is None:
         return
-    found = connect(host=None, environ=os.environ, home=Path.home())
+    try:
+        found = connect(host=None, environ=os.environ, home=Path.home())
+    except EngineUnavailableError as error:
+        fail(session, f"the engine answered before the tests, and does not answer after them: {error}")
+        return
     alone = is_alone(session.config)
     left = leftovers(found, alone=alone) - before
-    deadline = time.monotonic() + PATIENCE
+    interrupted = session.exitstatus == pytest.ExitCode.INTERRUPTED
+    deadline = time.monotonic() + (HURRY if interrupted else PATIENCE)
     while left and time.monotonic() < deadline:
         # Another run, or another worker of this one, may be using it at this moment.
         time.sleep(0.5)
         left &= leftovers(found, alone=alone)
+    harmed = list(session.config.stash[BYSTANDERS].harmed(Bystanders.look(found, alone=alone)))
     found.close()
     if left:
-        terminal: pytest.TerminalReporter | None = session.config.pluginmanager.get_plugin("terminalreporter")
-        if terminal is not None:
-            terminal.write_line(f"the tests left something on the engine: {', '.join(sorted(left))}", red=True)
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        fail(session, f"the tests left something on the engine: {', '.join(sorted(left))}")
+    for each in harmed:
+        fail(session, f"the tests touched what was on the engine before them: {each}")
+
+
+def fail(session: pytest.Session, reason: str) -> None:
+    """Let a session fail, and say why."""
+    terminal: pytest.TerminalReporter | None = session.config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None:
+        terminal.write_line(reason, red=True)
+    session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")
@@ -120,7 +138,7 @@ def busybox(request: pytest.FixtureRequest, engine: Engine) -> Iterator[str]:
     engine.import_image([archive(Path(program))], reference, changes=['CMD ["sh"]'])
     yield reference
     # The library makes a name from it.
-    for name in (f"{REPOSITORY}/busybox-{tag}:latest", reference):
+    for name in (f"{library.REPOSITORY}/busybox-{tag}:latest", reference):
         engine.remove_image(name, force=True)
 
 

@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
 
-from tests.bytecode import write_byte_code
+from kharness.plan.facts import ImageFacts
+from kharness.plan.project import labels
+from kharness.settings.project import derived
+from tests import warm
 
 REPOSITORY = "kharness-test"
 """Images of the tests' own; production's `ktools/...` on the same engine are never touched."""
@@ -51,7 +54,7 @@ class Project:
     @classmethod
     def create(cls, path: Path, *, prefix: str) -> Project:
         """Make an empty project with a state directory and a volume root of its own."""
-        write_byte_code()
+        warm.start()
         (path / "containers").mkdir(parents=True)
         (path / "pyproject.toml").write_text('[tool.kharness]\nsource_paths = ["containers"]\n')
         # The plugin of hypothesis imports all of it to say at the end that there is nothing to say.
@@ -67,6 +70,16 @@ class Project:
             "PYTHONDONTWRITEBYTECODE": "1",
         }
         return cls(path, prefix, environ)
+
+    @property
+    def project(self) -> str:
+        """The name by which kharness knows it."""
+        return derived(self.path.name)
+
+    def production(self, short: str, image: ImageFacts | None) -> dict[str, str]:
+        """Return the labels of a production container of an image."""
+        assert image is not None
+        return labels.production(self.project, self.name(short), folder=str(self.path), image=image.id)
 
     def name(self, short: str) -> str:
         """Return a container's whole name."""
@@ -93,10 +106,13 @@ class Project:
 
     def run(self, *command: str, environ: Mapping[str, str] | None = None, timeout: float = 240) -> Result:
         """Run a command in the project and return what it printed, both streams together."""
+        said = {**self.environ, **(environ or {})}
+        if warm.is_warm(command, said):
+            return Result(*warm.run(command, cwd=self.path, environ=said, timeout=timeout))
         done = subprocess.run(
             command,
             cwd=self.path,
-            env={**self.environ, **(environ or {})},
+            env=said,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

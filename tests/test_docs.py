@@ -10,18 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from kharness.cli.aliases import ALIASES
+from kharness.cli.names import ALIASES, MODULES
 from kharness.engine.api import Engine
-from kharness.plan.drift import Drifted, Scanned, judge
+from kharness.plan.drift.changes import Drifted, ScanResult, judge
 from kharness.plan.expect import declared
 from kharness.report.drift import drift_lines
+from kharness.settings.host import HostSettings, load_host_settings
 from kharness.settings.load import parse_settings
+from tests.hosts.readme import listed
 from tests.plugin.conftest import temporary_project
 from tests.projects import Project
 
 ROOT = Path(__file__).parents[1]
-BLOCKS = {kind: re.compile(rf"^```{kind}\n(.*?)^```$", re.DOTALL | re.MULTILINE) for kind in ("", "yaml")}
-PLACES = {"NAME", "NAME...", "[NAME]", "[CMD...]", "CMD...", "KEY", "SIGNAL"}
+BLOCKS = {kind: re.compile(rf"^```{kind}\n(.*?)^```$", re.DOTALL | re.MULTILINE) for kind in ("", "yaml", "toml")}
+PLACES = {"NAME", "NAME...", "[NAME]", "[CMD...]", "CMD...", "KEY", "SIGNAL", "OLD", "NEW", "FILE"}
 """What stands for something else in a command's line."""
 BLOCK = re.compile(r"```python\n# (\S+)\n(.*?)```", re.DOTALL)
 
@@ -70,6 +72,23 @@ def test_the_page_of_expectations_lists_the_tests_that_its_example_makes() -> No
         parse_settings(other.encode(), file=Path("containers/hub/settings.yaml"), has_dockerfile=True)
 
 
+def test_settings_of_the_pages_of_containers_and_checks_are_accepted() -> None:
+    first, expect = BLOCKS["yaml"].findall((ROOT / "docs/containers.md").read_text(encoding="utf-8"))
+    hub = parse_settings(f"{first}{expect}".encode(), file=Path("containers/hub/settings.yaml"), has_dockerfile=False)
+    assert [each.name.split()[0] for each in declared(hub.expect)] == ["http", "process", "log"]
+    (policy,) = BLOCKS["yaml"].findall((ROOT / "docs/checks.md").read_text(encoding="utf-8"))
+    assert parse_settings(policy.encode(), file=Path("x"), has_dockerfile=True).policy.waive.keys() == {"KH110"}
+
+
+def test_the_page_about_the_host_has_every_key_and_an_example_that_is_accepted(tmp_path: Path) -> None:
+    text = (ROOT / "docs/host.md").read_text(encoding="utf-8")
+    keys = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    assert sorted(keys) == sorted(HostSettings.model_fields)
+    (tmp_path / "config.toml").write_text(*BLOCKS["toml"].findall(text))
+    read = load_host_settings(project=None, environ={}, user_file=tmp_path / "config.toml")
+    assert read.networks["lan"].options == {"com.docker.network.bridge.name": "lan0"}
+
+
 def test_the_page_about_drift_shows_what_is_printed() -> None:
     text = (ROOT / "docs" / "drift.md").read_text(encoding="utf-8")
     left = (
@@ -80,19 +99,14 @@ def test_the_page_about_drift_shows_what_is_printed() -> None:
     pid = Drifted(path="/run/nginx.pid", kind="added", type="file", mode=0o644, uid=0, gid=0, size=3)
     settings = parse_settings(BLOCKS["yaml"].findall(text)[0].encode(), file=Path("x"), has_dockerfile=False)
     verdict = judge((*left, pid), settings.drift.expect, today=date(2027, 1, 1))
-    found = Scanned(name="web", container="web", id="1", by="layer", verdict=verdict)
+    found = ScanResult(name="web", container="web", id="1", by="layer", verdict=verdict)
     printed = "".join(f"{line.text}\n" for line in drift_lines((found,), most=None))
     assert BLOCKS[""].findall(text) == [printed]
 
 
 @pytest.mark.parametrize(
     "page",
-    [
-        "README.md",
-        "CONTRIBUTING.md",
-        *(f"docs/{page}.md" for page in ("commands", "expectations")),
-        *(f"docs/{page}.md" for page in ("drift", "library", "performance", "reliability", "uid-mapping")),
-    ],
+    ["README.md", "CONTRIBUTING.md", *(f"docs/{page.name}" for page in sorted((ROOT / "docs").glob("*.md")))],
 )
 def test_every_link_leads_somewhere(page: str) -> None:
     path = ROOT / page
@@ -100,14 +114,22 @@ def test_every_link_leads_somewhere(page: str) -> None:
     assert [target for target in targets if not (path.parent / target).exists()] == []
 
 
-def test_every_command_of_the_readme_exists() -> None:
+def test_the_readme_leads_to_every_page() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    scripts = re.findall(r"\bsh (scripts/\w+)", text)
-    assert scripts
+    pages = {f"docs/{page.name}" for page in (ROOT / "docs").iterdir() if page.suffix in {".md", ".yaml"}}
+    assert pages <= set(re.findall(r"\]\(([^)#]+)\)", text))
+
+
+def test_the_readme_types_what_the_page_of_commands_lists() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    scripts = re.findall(r"^ {4}sh (scripts/\w+)$", text, re.MULTILINE)
+    assert sorted(scripts) == ["scripts/test", "scripts/try"]
     assert all((ROOT / script).exists() for script in scripts)
-    commands = set(re.findall(r"\bkharness (\w+)(?= \w+ --|`|\s\s)", text))
-    assert {"run", "history", "doctor"} <= commands
-    assert all((ROOT / "kharness" / "cli" / "commands" / f"{command}.py").exists() for command in commands)
+    typed = [
+        line.partition("#")[0].strip() for line in re.findall(r"^ {4}((?:pytest|kharness) .+)$", text, re.MULTILINE)
+    ]
+    assert len(typed) == 5
+    assert set(typed) <= set(listed())
 
 
 def test_the_page_of_commands_names_commands_that_are_there_and_every_short_form() -> None:
@@ -115,6 +137,12 @@ def test_the_page_of_commands_names_commands_that_are_there_and_every_short_form
     said: dict[str, tuple[str, ...]] = {}
     for command, short in rows:
         words = tuple(word for word in command.partition("`")[0].split() if word not in PLACES)
-        assert (ROOT / "kharness" / "cli" / "commands" / f"{words[0].replace('-', '_')}.py").exists(), command
+        assert words[0] in MODULES, command
         said |= {alias.split()[0]: words for alias in re.findall(r"`(.+?)`", short)}
     assert said == ALIASES
+
+
+def test_the_page_of_commands_has_every_command_in_a_table() -> None:
+    text = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
+    named = {word for row in re.findall(r"^\|.*\|$", text, re.MULTILINE) for word in re.findall(r"`([\w-]+)", row)}
+    assert {*MODULES} <= named, "each command has a row in docs/commands.md, or is named in that of its neighbour"

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-PATIENCE = 20.0
+PATIENCE = 120.0
 
 
 class Terminal:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from kharness.cli.group import cli
 from kharness.engine.api import Engine
-from kharness.plan.policy.catalog import CHECKS, checks_of
+from kharness.plan.checks.catalog import CHECKS, checks_of
 from tests.plugin.conftest import add_web, temporary_project
 from tests.projects import REPOSITORY, Project
 
@@ -34,8 +36,8 @@ def run(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 def test_help_lists_every_command_and_each_has_two_examples() -> None:
     shown = CliRunner().invoke(cli, ["--help"]).output
-    names = [line.split()[0] for line in shown.partition("Commands:")[2].splitlines() if line.strip()]
-    assert {"build", "doctor", "engine", "history", "promote", "reap", "run", "schema"} <= set(names)
+    names = re.findall(r"^  (\S+)", shown.partition("Every day:")[2], re.MULTILINE)
+    assert sorted(names) == cli.list_commands(click.Context(cli))
     for name in names:
         text = CliRunner().invoke(cli, [name, "--help"]).output
         examples = text.partition("Examples:")[2].partition("Options:")[0].split()
@@ -169,5 +171,22 @@ def test_checks_are_listed_and_explained_without_an_engine(tmp_path: Path) -> No
     unknown = run("policy", "explain", "KH999", cwd=tmp_path)
     assert (unknown.returncode, unknown.stderr) == (
         2,
-        "kharness: KH999: no such check; 'kharness policy list' names them\n",
+        "kharness: KH999: no such check; 'kharness policy list' shows all checks\n",
     )
+
+
+@pytest.mark.parametrize("columns", [60, 80, 160])
+@pytest.mark.parametrize("group", ["engine", "policy", "service"])
+def test_no_summary_of_a_command_below_another_is_cut(group: str, columns: int) -> None:
+    done = CliRunner().invoke(cli, [group, "--help"], terminal_width=columns)
+    listed = done.output.partition("\nCommands:\n")[2]
+    assert "..." not in listed
+    assert max(map(len, listed.splitlines())) <= columns
+    shown = " ".join(listed.split())
+    parent = cli.get_command(click.Context(cli), group)
+    assert isinstance(parent, click.Group)
+    for name in parent.list_commands(click.Context(parent)):
+        command = parent.get_command(click.Context(parent), name)
+        assert command is not None
+        sentence = " ".join((command.help or "").split("\n\n")[0].split()).partition(". ")[0].rstrip(".")
+        assert sentence in shown, name

@@ -8,14 +8,16 @@ import re
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import chdir
+from contextlib import ExitStack, chdir
 from dataclasses import dataclass
+from pathlib import Path
+from shutil import rmtree
 
 import pytest
 from click.testing import CliRunner
 
 from kharness.cli.group import cli
-from kharness.engine.api import Engine
+from kharness.engine.api import Engine, NetworkRequest
 from kharness.errors import KharnessError
 from kharness.host.locks import lock
 from kharness.plan.facts import ContainerFacts
@@ -176,9 +178,11 @@ def test_all_is_up_or_it_is_told_what_is_not(fleet: Fleet) -> None:
         assert fleet.said("qa") == "all ok\n"
         assert fleet.said("lun", "-q") == ""
         fleet.engine.pause(fleet.facts("bare").id)
-        assert fleet.said("qa", status=1) == f"{fleet.name('bare')}: is paused\n"
+        assert fleet.said("qa", status=1) == (
+            f"{fleet.name('bare')}: is paused; 'docker unpause {fleet.facts('bare').name}' lets it go on\n"
+        )
         (down,) = json.loads(fleet.said("lun", "--json"))
-        assert (down["name"], down["wave"], down["down"]) == (fleet.name("bare"), 2, "is paused")
+        assert (down["name"], down["wave"], down["down"][:9]) == (fleet.name("bare"), 2, "is paused")
     finally:
         fleet.engine.unpause(fleet.facts("bare").id)
         aside.rename(broken)
@@ -206,7 +210,7 @@ def test_down_stays_down_and_up_brings_it_up(fleet: Fleet) -> None:
         ("veth", name),
     ):
         told = fleet.said(*words, status=1)
-        assert f"{name}: does not run: exited with 143; 'kharness logs {name}' shows what it said" in told
+        assert f"{name}: does not run: exited with 143; 'kharness logs {name}' shows its output" in told
     assert fleet.said("is-up", name, status=1) == f"{name}: exited with 143\n"
     assert fleet.said("up", name, "--dry-run") == f"{name}: would run {before.image_id[7:19]}\n"
     assert fleet.said("1", name).endswith(f"{name}: runs {before.image_id[7:19]}\n")
@@ -224,9 +228,8 @@ def test_restart_is_of_the_same_container(fleet: Fleet) -> None:
 
 def test_a_release_under_way_is_not_disturbed(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     name = fleet.name("web")
-    for module in ("down", "restart", "kill"):
-        monkeypatch.setattr(f"kharness.ops.{module}.LOCK_TIMEOUT", 0.0)
-    (locks,) = fleet.project.path.glob("state/engines/*/locks")
+    monkeypatch.setattr("kharness.ops.release.stopping.LOCK_TIMEOUT", 0.0)
+    (locks,) = fleet.project.path.glob("state/engines/*/projects/*/locks")
     before = fleet.facts("web")
     with lock(locks, f"release-{name}", timeout=0):
         for words in (("down", name), ("restart", name), ("hup", name)):
@@ -313,7 +316,7 @@ def test_what_has_no_terminal_is_watched_and_ctrl_c_ends_nothing_but_that(fleet:
         terminal.type("\x03")
         assert terminal.end() == 130
     # The docker client would go on, and hold the pipe.
-    ended = fleet.project.run("timeout", "1.5", sys.executable, "-m", "kharness", "attach", name, timeout=20)
+    ended = fleet.project.run("timeout", "5", sys.executable, "-m", "kharness", "attach", name, timeout=120)
     assert (ended.status, "takes no input" in ended.output) == (124, True)
     assert fleet.facts("web").started_at == before.started_at
 
@@ -336,13 +339,46 @@ def test_shell_is_a_container_of_its_own_that_goes(fleet: Fleet) -> None:
     assert "nothing is live yet; 'kharness upgrade " in fleet.said("shell", fleet.name("new"), status=1)
 
 
+def test_shell_is_on_all_networks_of_production(fleet: Fleet, busybox: str, tmp_path: Path) -> None:
+    name, folder = fleet.name("wide"), tmp_path / "with, comma"
+    front, back = f"{name}-front", f"{name}-back"
+    folder.mkdir()
+    (folder / "file").write_text("it is here\n")
+    text = f"image: {busybox}\nnetworks: [{front}, {back}]\nvolumes: ['{folder}:/data']\n"
+    directory = fleet.project.add("wide", {"settings.yaml": text})
+    fleet.engine.tag(busybox, f"{REPOSITORY}/{name}:live")
+    with ExitStack() as undo:
+        undo.callback(rmtree, directory)
+        for each in (front, back):
+            fleet.engine.create_network(NetworkRequest(name=each, internal=True, labels={"kharness.name": name}))
+            undo.callback(fleet.engine.remove_network, each)
+        create, connect, start = fleet.said("shell", name, "--dry-run").splitlines()
+        assert create.startswith("docker create --name ")
+        assert f" --network {front} " in create
+        assert connect.startswith(f"docker network connect {back} {name}-shell-")
+        assert start.startswith(f"docker start --attach --interactive {name}-shell-")
+        with fleet.terminal("shell", name, "--volumes") as terminal:
+            terminal.until("# ")
+            terminal.type("ip -o -4 addr | grep -c eth; cat /data/file; exit 5\n")
+            terminal.until(r"\n2\r\nit is here\r\n")
+            assert terminal.end() == 5
+        # What it reads ends, and the shell with it.
+        command = f'echo "ip -o -4 addr | grep -c eth" | "{sys.executable}" -m kharness shell {name}'
+        piped = fleet.project.run("sh", "-c", command)
+        assert (piped.status, piped.output) == (0, "2\n")
+        fleet.engine.remove_network(back)
+        missing = fleet.project.kharness("shell", name)
+        assert (missing.status, f"network {back} not found" in missing.output) == (1, True), missing.output
+    assert fleet.engine.containers(labels={"kharness.name": name}) == ()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("up", "NEW"), "nothing is live yet; 'kharness upgrade "),
-        (("down", "NEW"), "there is no container of it; 'kharness up "),
-        (("restart", "NEW"), "there is no container of it; 'kharness up "),
-        (("logs", "NEW"), "there is no container of it; 'kharness up "),
+        (("down", "NEW"), "there is no container of it; 'kharness upgrade "),
+        (("restart", "NEW"), "there is no container of it; 'kharness upgrade "),
+        (("logs", "NEW"), "there is no container of it; 'kharness upgrade "),
         (("up", "BROKEN"), "imagee: "),
         (("exec", "WEBB", "ls"), "no container directory '"),
         (("kill", "-s", "HUB", "WEB"), "should be a signal such as HUP, SIGUSR1 or 15, not 'HUB'"),

@@ -13,8 +13,7 @@ from click.testing import CliRunner
 from kharness.cli.group import cli
 from kharness.engine.api import Engine
 from kharness.errors import KharnessError, SettingsError, UsageError
-from kharness.plan import labels
-from kharness.plan.runspec import RunSpec
+from kharness.plan.launch.runspec import RunSpec
 from tests.cli.test_options import ALL
 from tests.plugin.conftest import temporary_project
 from tests.projects import REPOSITORY, Project, Result
@@ -22,6 +21,7 @@ from tests.projects import REPOSITORY, Project, Result
 NOWHERE = "unix:///nowhere/docker.sock"
 NAMED = {
     "attach": (),
+    "backup": (),
     "build": (),
     "debug": (),
     "diff": (),
@@ -38,7 +38,10 @@ NAMED = {
     "pid": (),
     "prep": (),
     "promote": (),
+    "rename": ("other", "--dry-run"),
     "restart": (),
+    "restore": ("--snapshot", "0123456789ab", "--yes"),
+    "retire": ("--dry-run",),
     "rollback": (),
     "run": (),
     "shell": (),
@@ -48,6 +51,8 @@ NAMED = {
     "volumes": (),
 }
 """Commands that take the name of a container directory, and what they want after it."""
+WITHOUT = ("rename", "retire")
+"""Those of them that also know a container whose directory is gone."""
 OTHERS = (
     *("check-all-up", "cowscan", "ips", "list --not-up", "prune", "ps", "ps --all", "reap", "recover"),
     *("build-all", "down-all", "restart-all", "run-in-all true", "test-all", "up-all", "upgrade-all"),
@@ -59,6 +64,7 @@ ALONE = {
     "map": "has tests of its own",
     "policy explain": "asks no engine",
     "policy list": "asks no engine",
+    "project": "asks no engine",
     "schema": "asks no engine",
     "service install": "asks no engine",
     "service remove": "asks no engine",
@@ -122,7 +128,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, engine: Engine, busybox: str)
         project.add("broken", {"settings.yaml": "imagee: x\nports: [y]\n"})
         live = f"{REPOSITORY}/{found.name('dead')}:live"
         engine.tag(busybox, live)
-        said = labels.of_production(found.name("dead"))
+        said = project.production("dead", engine.image(live))
         container = engine.create(RunSpec(name=found.name("dead"), image=live, command=("false",), labels=said))
         engine.start(container)
         engine.wait(container)
@@ -134,11 +140,14 @@ def site(tmp_path_factory: pytest.TempPathFactory, engine: Engine, busybox: str)
 def test_a_name_that_is_not_known_is_answered_with_the_nearest(site: Site, command: str) -> None:
     done = site.of(command, "deaf")
     assert done.status == 2
-    assert f"no container directory {site.name('deaf')!r}; did you mean {site.name('dead')}" in done.output
+    missing = f"no container directory {site.name('deaf')!r}"
+    if command in WITHOUT:
+        missing = f"project {site.project.project!r} has no directory, container or record of that name"
+    assert f"{missing}; did you mean {site.name('dead')}" in done.output
 
 
-NOT_RUNNING = "DEAD: does not run: exited with 1; 'kharness logs DEAD' shows what it said, 'kharness up DEAD' launches"
-NO_CONTAINER = "NEW: there is no container of it; 'kharness up NEW' launches what is live"
+NOT_RUNNING = "DEAD: does not run: exited with 1; 'kharness logs DEAD' shows its output, 'kharness up DEAD' launches"
+NO_CONTAINER = "NEW: there is no container of it; 'kharness upgrade NEW' builds, tests and launches it"
 NOTHING_LIVE = "NEW: nothing is live yet"
 NOTHING_BUILT = f"NEW: there is no {REPOSITORY}/NEW:latest; 'kharness build NEW' makes it"
 
@@ -151,7 +160,7 @@ NOTHING_BUILT = f"NEW: there is no {REPOSITORY}/NEW:latest; 'kharness build NEW'
         ("down", 0, "DEAD: does not run: exited with 1"),
         ("is-up", 1, "DEAD: exited with 1"),
         ("logs", 0, ""),
-        ("status", 0, " exited with 1 "),
+        ("status", 0, " exited with 1, differs "),
     ],
 )
 def test_a_container_that_has_died_is_told_with_how(site: Site, command: str, status: int, said: str) -> None:
@@ -172,6 +181,10 @@ def test_a_container_that_has_died_is_told_with_how(site: Site, command: str, st
         ("is-up", 1, "NEW: has no container"),
         *((each, 2, NOTHING_LIVE) for each in ("diff", "run", "shell", "up")),
         *((each, 2, NOTHING_BUILT) for each in ("hardening", "promote")),
+        ("backup", 2, "NEW: has no data that a backup could have"),
+        ("restore", 2, "NEW: there is no snapshot '0123456789ab'"),
+        ("retire", 1, "NEW: whether BROKEN needs it is not known: "),
+        ("rename", 0, ""),
         ("rollback", 2, "NEW: no earlier release; nothing that was live before is still here"),
         ("build", 1, "image never.invalid/x:1 cannot be pulled: "),
         ("images", 0, "NEW: no image is here"),
@@ -182,7 +195,7 @@ def test_a_container_that_has_died_is_told_with_how(site: Site, command: str, st
 def test_an_image_that_is_missing_is_told_with_what_to_do(site: Site, command: str, status: int, said: str) -> None:
     done = site.of(command, "new")
     assert done.status == status, done.output
-    assert said.replace("NEW", site.name("new")) in done.output
+    assert said.replace("NEW", site.name("new")).replace("BROKEN", site.name("broken")) in done.output
 
 
 @pytest.mark.engine
@@ -198,10 +211,10 @@ def test_settings_that_cannot_be_read_are_told_with_all_their_problems(site: Sit
 @pytest.mark.parametrize(
     ("words", "status", "others"),
     [
-        ("check-all-up", 1, "DEAD: exited with 1"),
-        ("doctor", 1, "--  DEAD"),
-        ("list", 0, "DEAD "),
-        ("list --not-up", 0, "DEAD "),
+        ("check-all-up", 1, "DEAD: "),
+        ("doctor", 1, "DEAD "),
+        ("list", 1, "DEAD "),
+        ("list --not-up", 1, "DEAD "),
         ("prep --all", 1, ""),
         ("prune --dry-run", 0, ""),
         ("ps --all", 0, "DEAD "),

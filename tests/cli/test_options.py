@@ -1,4 +1,4 @@
-"""Whatever changes something can be asked what it would do, whatever lists something tells programs."""
+"""Each command that changes something has a dry run, and each that lists something prints it for programs."""
 
 from __future__ import annotations
 

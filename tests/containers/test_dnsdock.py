@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kharness.host.context import plan_context, stream
+from kharness.host.image.context import plan_context, stream
 
 PROJECT = Path(__file__).parents[2]
 PRIVATE = "containers/dnsdock/private.d"

@@ -9,7 +9,7 @@ from textwrap import dedent
 
 from kharness.engine.api import BuildRequest, Engine, NetworkRequest, Progress
 from kharness.plan.facts import ContainerFacts
-from kharness.plan.runspec import RunSpec
+from kharness.plan.launch.runspec import RunSpec
 from tests.rootfs import context
 
 
@@ -60,10 +60,12 @@ class Bench:
         name: str = "built",
         progress: Progress | None = None,
         files: dict[str, bytes] | None = None,
+        *,
+        platform: str | None = None,
     ) -> str:
         ref = f"kharness-test/{self.prefix}:{name}"
         self.undo.callback(self.engine.remove_image, ref, force=True)
-        request = BuildRequest(tag=ref, labels={"by": "request"})
+        request = BuildRequest(tag=ref, labels={"by": "request"}, platform=platform)
         built = self.engine.build([context(dedent(dockerfile), files)], request, progress=progress)
         assert ref in built.tags
         return ref

@@ -9,6 +9,7 @@ import pytest
 
 from kharness.engine.api import Engine
 from kharness.testing import FakeEngine
+from tests.engine import podman
 from tests.engine.bench import Bench
 
 
@@ -20,5 +21,6 @@ def bench(request: pytest.FixtureRequest, prefix: str) -> Iterator[Bench]:
         image = engine.put_image(f"{prefix}/busybox:1", files={"/etc/passwd": b"root:x:0:0\n"}).tags[0]
     else:
         engine, image = request.getfixturevalue("engine"), request.getfixturevalue("busybox")
+        podman.expect_difference(request, engine)
     with ExitStack() as undo:
         yield Bench(engine, image, prefix, undo)

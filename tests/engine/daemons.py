@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from kharness.engine.connect import connect
-from kharness.engine.daemon import DaemonPaths, start_daemon
 from kharness.engine.docker import DockerEngine
-from kharness.engine.start import installed_daemon, stop_local_engine
+from kharness.engine.start import DaemonPaths, installed_daemon, start_daemon, stop_local_engine
 
 
 @dataclass

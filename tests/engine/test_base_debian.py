@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from kharness.engine.api import Engine
-from kharness.host.base import BaseImage, ensure_base
-from kharness.host.suite import host_suite
-from kharness.plan.runspec import RunSpec
+from kharness.host.image.base import BaseImage, ensure_base
+from kharness.host.image.debian import host_suite
+from kharness.plan.launch.runspec import RunSpec
 from tests.conftest import no_engine
 
 LARGEST = 120_000_000

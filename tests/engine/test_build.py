@@ -13,8 +13,8 @@ import pytest
 from kharness.engine.api import BuildRequest
 from kharness.engine.docker import DockerEngine
 from kharness.errors import BuildError
-from kharness.plan.hardening import Hardening, chains, is_report, read_report
-from kharness.plan.runspec import RunSpec
+from kharness.plan.image.hardening import Hardening, chains, is_report, read_report
+from kharness.plan.launch.runspec import RunSpec
 from tests.conftest import no_engine
 from tests.engine.daemons import private_daemon, why_not
 from tests.rootfs import archive, context
@@ -67,6 +67,20 @@ def test_a_base_that_has_moved_is_noticed(builder: DockerEngine) -> None:
     first = build(builder, dockerfile)
     builder.build([context(f"FROM {BASE}\nRUN echo > /z\n")], BuildRequest(tag="kharness-test/moving:live"))
     assert build(builder, dockerfile) != first
+
+
+def test_an_image_on_a_base_of_another_platform_is_refused_or_tells_its_own(builder: DockerEngine) -> None:
+    base = builder.image(BASE)
+    assert base is not None
+    made = BuildRequest(tag="kharness-test/made:1", platform=base.platform)
+    assert builder.build([context(f"FROM {BASE}\nRUN echo own > /x\n")], made).platform == base.platform
+    far = BuildRequest(tag="kharness-test/made:1", platform="linux/s390x")
+    try:
+        image = builder.build([context(f"FROM {BASE}\nRUN echo far > /x\n")], far)
+    except BuildError:
+        return
+    # The classic builder builds on it all the same.
+    assert not image.fits("linux/s390x")
 
 
 def test_what_is_in_the_context_is_in_the_image(builder: DockerEngine) -> None:

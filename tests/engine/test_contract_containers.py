@@ -21,7 +21,8 @@ from kharness.errors import (
     ImageMissingError,
 )
 from kharness.plan.facts import ExecResult, HealthFacts
-from kharness.plan.runspec import Attachment, Limits, Mount, MountKind
+from kharness.plan.launch.runspec import Attachment, Mount, MountKind
+from kharness.plan.release.carry import carry_over, is_anonymous
 from kharness.testing import FakeEngine
 from tests.engine.bench import Bench
 
@@ -150,7 +151,7 @@ def test_what_only_a_running_container_can_do(bench: Bench) -> None:
     with pytest.raises(EngineError, match="not running"):
         bench.engine.exec(container, ["true"])
     bench.engine.start(container)
-    with pytest.raises(EngineError, match="running container"):
+    with pytest.raises(EngineError, match="running container cannot be removed"):
         bench.engine.remove(container)
     bench.engine.remove(container, force=True)
 
@@ -192,7 +193,8 @@ def test_a_container_that_is_gone_is_made_again_as_it_was(bench: Bench) -> None:
         restart="on-failure",
         restart_retries=3,
         read_only=True,
-        limits=Limits(memory=64 << 20, pids=20),
+        mem_limit=64 << 20,
+        pids_limit=20,
     )
     first = bench.run(spec)
     before = bench.engine.container(first)
@@ -213,6 +215,36 @@ def test_a_container_that_is_gone_is_made_again_as_it_was(bench: Bench) -> None:
         assert host[what] == was[what], what
     with pytest.raises(ConflictError, match="the name is in use"):
         bench.engine.create_again(spec.name, request)
+
+
+def test_volumes_that_were_made_for_a_container_go_with_it_and_those_mounted_by_name_stay(bench: Bench) -> None:
+    engine = bench.engine
+    unnamed = Mount(kind=MountKind.VOLUME, source=None, target="/data")
+    spec = replace(bench.spec(), image=bench.build(f"FROM {bench.image}\nVOLUME /declared\n"), mounts=(unnamed,))
+    first = bench.create(spec)
+    made = {mount.target: mount.name for mount in bench.facts(first).mounts}
+    assert made.keys() == {"/data", "/declared"}
+    assert all(is_anonymous(mount) for mount in bench.facts(first).mounts)
+    request = engine.request_of(first)
+    engine.remove(first, volumes=False)
+    assert all(engine.volume(name) for name in made.values())
+    again = engine.create_again(spec.name, request)
+    assert {mount.target: mount.name for mount in bench.facts(again).mounts} == made
+    engine.remove(again, volumes=True)
+    assert all(engine.volume(name) for name in made.values())
+    by_name = carry_over(spec, made.items())
+    second = bench.create(by_name)
+    assert {mount.target: mount.name for mount in bench.facts(second).mounts} == made
+    with pytest.raises(ConflictError):
+        engine.remove_volume(made["/data"])
+    engine.remove(second, volumes=True)
+    assert all(engine.volume(name) for name in made.values())
+    third = bench.create(replace(by_name, mounts=by_name.mounts[:1]))
+    (other,) = {mount.name for mount in bench.facts(third).mounts} - {*made.values()}
+    engine.remove(third, volumes=True)
+    assert engine.volume(other) is None
+    for name in made.values():
+        engine.remove_volume(name)
 
 
 def test_containers_are_found_by_their_labels(bench: Bench) -> None:
@@ -292,8 +324,10 @@ def test_a_container_tells_which_processes_it_runs(bench: Bench) -> None:
     if isinstance(bench.engine, FakeEngine):
         box = bench.engine.boxes[container]
         box.image = replace(box.image, labels={"fake.processes": "sleep 60"})
-    deadline = time.monotonic() + 5
-    while len(found := bench.engine.processes(container)) < 2 and time.monotonic() < deadline:
+    deadline = time.monotonic() + 60
+    # Between its fork and its exec a process is a copy of its parent.
+    while len(found := bench.engine.processes(container)) < 2 or found[1].command == found[0].command:
+        assert time.monotonic() < deadline, found
         time.sleep(0.02)
     first, other = found
     assert (first.uid, first.command) == ("7", f"sh -c sleep 60; : {long}")
@@ -306,7 +340,7 @@ def test_a_command_is_run_to_its_end(bench: Bench) -> None:
     script = "printf '4 words'; echo and a reason >&2; exit 3"
     spec = replace(bench.spec(), entrypoint=("sh",), command=("-c", script, "sh"), log_driver="none")
     container = bench.create(spec)
-    assert bench.engine.run(container, timeout=20) == (3, b"4 words", b"and a reason\n")
+    assert bench.engine.run(container, timeout=60) == (3, b"4 words", b"and a reason\n")
     assert bench.facts(container).state == "exited"
 
 

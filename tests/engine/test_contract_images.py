@@ -11,7 +11,7 @@ from kharness.errors import (
     ConflictError,
     ImageMissingError,
 )
-from kharness.host.layers import read_layers
+from kharness.host.image.layers import read_layers
 from kharness.plan.facts import HealthFacts, PortRef
 from tests.engine.bench import Bench
 
@@ -47,6 +47,15 @@ def test_what_no_registry_has_cannot_be_pulled(bench: Bench) -> None:
         bench.engine.pull("127.0.0.1:1/never:1")
 
 
+def test_an_image_is_for_the_platform_of_its_base(bench: Bench) -> None:
+    base = bench.engine.image(bench.image)
+    assert base is not None
+    found = bench.engine.image(bench.build(f"FROM {bench.image}\nLABEL a=b\n", platform=base.platform or None))
+    assert found is not None
+    assert found.platform == base.platform
+    assert found.fits(base.platform)
+
+
 def test_the_last_reference_of_an_image_in_use_stays(bench: Bench) -> None:
     ref = bench.build('FROM scratch\nCMD ["/x"]\nLABEL a=b\n')
     container = bench.create(replace(bench.spec(), image=ref))
@@ -66,20 +75,36 @@ def test_a_build_says_what_the_dockerfile_and_the_request_say(bench: Bench) -> N
         USER 5
         EXPOSE 80
         HEALTHCHECK CMD true
+        COPY files/ /
         """
-    ref = bench.build(dockerfile, progress=lines.append)
+    ref = bench.build(dockerfile, progress=lines.append, files={"files/a": b"x"})
     built = bench.engine.image(ref)
     assert built is not None
     assert built.labels == {"from": "dockerfile", "by": "request"}
     assert built.user == "5"
     assert built.exposed == (PortRef(80),)
     assert built.health == HealthFacts(test=("CMD-SHELL", "true"))
-    assert any("USER 5" in line for line in lines)
+    assert any("COPY files/ /" in line for line in lines)
 
 
 def test_a_build_without_changes_is_the_same_image(bench: Bench) -> None:
     refs = [bench.build(f"FROM {bench.image}\nUSER 5\n", name="same") for _ in range(2)]
     assert bench.engine.image(refs[0]) == bench.engine.image(refs[1])
+
+
+def test_an_image_whose_tag_a_build_has_moved_stays(bench: Bench) -> None:
+    first = bench.engine.image(bench.build(f"FROM {bench.image}\nLABEL build=1\n", name="same"))
+    assert first is not None
+    bench.undo.callback(bench.engine.remove_image, first.id, force=True)
+    container = bench.create(replace(bench.spec(), image=first.id))
+    second = bench.engine.image(bench.build(f"FROM {bench.image}\nLABEL build=2\n", name="same"))
+    assert second is not None
+    assert first.id != second.id
+    found = bench.engine.image(first.id)
+    assert found is not None
+    assert (found.tags, found.labels["build"]) == ((), "1")
+    assert {image.id for image in bench.engine.images()} >= {first.id, second.id}
+    assert bench.facts(container).image_id == first.id
 
 
 def test_a_failing_step_is_named(bench: Bench) -> None:

@@ -13,7 +13,7 @@ from kharness.errors import (
     LaunchError,
 )
 from kharness.plan.facts import PortRef, PublishedPort
-from kharness.plan.runspec import Attachment, Mount, MountKind, Publish
+from kharness.plan.launch.runspec import Attachment, Mount, MountKind, Publish
 from tests.engine.bench import Bench
 
 

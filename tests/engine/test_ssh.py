@@ -18,7 +18,7 @@ from kharness.engine.api import Engine
 from kharness.engine.connect import connect
 from kharness.engine.docker import DockerEngine
 from kharness.errors import EngineUnavailableError
-from kharness.plan.runspec import RunSpec
+from kharness.plan.launch.runspec import RunSpec
 
 pytestmark = pytest.mark.engine
 
@@ -71,7 +71,7 @@ def free_port() -> int:
 
 
 def await_port(port: int) -> None:
-    for _ in range(500):
+    for _ in range(6000):
         with socket.socket() as sock:
             if sock.connect_ex(("127.0.0.1", port)) == 0:
                 return

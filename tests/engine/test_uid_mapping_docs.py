@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from kharness.engine.daemon import stop_daemon
+from kharness.engine.start import stop_daemon
 from tests.conftest import no_engine
 from tests.engine.daemons import PrivateDaemon, private_daemon, why_not
 from tests.projects import Project

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from kharness.engine.api import Engine
-from kharness.plan.policy.id_mapping import CHECK as MAPPING
+from kharness.plan.checks.production import id_mapping
 from kharness.settings.policy import Policy
 from tests.conftest import no_engine
 from tests.engine.daemons import PrivateDaemon, private_daemon, why_not
@@ -205,7 +205,7 @@ def production(mapped: Mapped) -> Path:
 
 
 def test_the_check_of_the_mapping_finds_nothing(mapped: Mapped) -> None:
-    assert list(MAPPING.judge(mapped.engine.facts(), Policy())) == []
+    assert list(id_mapping.judge(mapped.engine.facts(), Policy())) == []
 
 
 def test_a_stand_alone_instance_is_prepared_for_mapped_users(mapped: Mapped) -> None:

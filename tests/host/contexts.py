@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from kharness.host.context import ContextEntry, content_digest, plan_context
+from kharness.host.image.context import ContextEntry, content_digest, plan_context
 
 
 def write(directory: Path, name: str, text: str = "", *, mode: int = 0o644) -> Path:

@@ -19,7 +19,7 @@ HOLD = """\
 import sys
 from pathlib import Path
 from kharness.host.locks import lock
-with lock(Path(sys.argv[1]), "build-web", timeout=5):
+with lock(Path(sys.argv[1]), "build-web", timeout=60):
     print("held", flush=True)
     input()
 """
@@ -50,15 +50,15 @@ def test_a_killed_holder_holds_no_longer(tmp_path: Path) -> None:
     with holder(tmp_path) as process:
         process.kill()
         process.wait()
-    with lock(tmp_path, "build-web", timeout=1):
+    with lock(tmp_path, "build-web", timeout=60):
         pass
 
 
 def test_a_lock_is_waited_for(tmp_path: Path) -> None:
     with holder(tmp_path) as process:
         threading.Timer(0.2, process.kill).start()
-        with lock(tmp_path, "build-web", timeout=10):
-            assert process.wait(5) is not None
+        with lock(tmp_path, "build-web", timeout=60):
+            assert process.wait(60) is not None
 
 
 def test_threads_exclude_one_another(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_threads_exclude_one_another(tmp_path: Path) -> None:
 
     def work() -> None:
         nonlocal inside, most
-        with lock(tmp_path, "x", timeout=20):
+        with lock(tmp_path, "x", timeout=120):
             inside += 1
             most = max(most, inside)
             time.sleep(0.01)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kharness.engine.api import Engine
-from kharness.host.overlay import unmount_overlays
+from kharness.host.session.overlay import unmount_overlays
 from kharness.plan.facts import ImageFacts
 from tests.ops.releases import Production
 from tests.ops.site import Site
@@ -18,9 +18,11 @@ from tests.ops.world import World
 
 @pytest.fixture(autouse=True)
 def at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An engine in memory has nothing in flight."""
+    """An engine in memory has nothing in flight, and its containers do not become healthy by waiting."""
     if "engine" not in request.fixturenames:
-        monkeypatch.setattr("kharness.ops.journal.IN_FLIGHT", 0.0)
+        monkeypatch.setattr("kharness.ops.session.readiness.AGAIN", 0.0)
+        monkeypatch.setattr("kharness.ops.host.ports.is_free", lambda *_: True)
+        monkeypatch.setattr("kharness.ops.release.transaction.IN_FLIGHT", 0.0)
 
 
 @dataclass
@@ -57,12 +59,12 @@ def firewall(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) ->
     """Keep tests on the engine in memory away from this host's firewall."""
     fake = FakeFirewall()
     if "engine" not in request.fixturenames:
-        monkeypatch.setattr("kharness.ops.networks.guard_bridge", fake.guard)
-        monkeypatch.setattr("kharness.ops.networks.allow_egress", fake.allow)
-        monkeypatch.setattr("kharness.ops.networks.unguard", fake.unguard)
-        monkeypatch.setattr("kharness.ops.reap.guarded_bridges", lambda: tuple(sorted(fake.guarded)))
-        monkeypatch.setattr("kharness.ops.reap.bridge_exists", fake.exists)
-        monkeypatch.setattr("kharness.ops.reap.unguard", fake.unguard)
+        monkeypatch.setattr("kharness.ops.session.networks.guard_bridge", fake.guard)
+        monkeypatch.setattr("kharness.ops.session.networks.allow_egress", fake.allow)
+        monkeypatch.setattr("kharness.ops.session.networks.unguard", fake.unguard)
+        monkeypatch.setattr("kharness.ops.session.reap.guarded_bridges", lambda: tuple(sorted(fake.guarded)))
+        monkeypatch.setattr("kharness.ops.session.reap.bridge_exists", fake.exists)
+        monkeypatch.setattr("kharness.ops.session.reap.unguard", fake.unguard)
     return fake
 
 

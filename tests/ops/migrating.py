@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from kharness.host import snapshots as module
-from kharness.host.snapshots import Snapshots
-from kharness.ops.release import Verify
-from kharness.ops.rollback import choose_data, roll_back
+from kharness.host.volumes import snapshots as module
+from kharness.host.volumes.snapshots import Snapshots
+from kharness.ops.release.rollback import choose_data, roll_back
+from kharness.ops.release.work import Tests
 from kharness.plan.facts import ImageFacts
-from kharness.plan.operation import Released
+from kharness.plan.release.operation import Released
 from kharness.testing import Call
+from tests.ops.release.test_recover import Death
 from tests.ops.releases import Production
-from tests.ops.test_recover import Death
 
 SETTINGS = """\
     restart: on-failure:5
@@ -61,7 +61,7 @@ class Migrating(Production):
     def write(self, name: str, text: str) -> None:
         (self.data / name).write_text(text)
 
-    def back(self, *, to: str | None = None, verify: Verify = lambda: ()) -> Released:
+    def back(self, *, to: str | None = None, verify: Tests = lambda: ()) -> Released:
         """Roll back with the data."""
         harness = self.world.harness()
         chosen = choose_data(harness, "web", to)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kharness.ops.release import Verify, launch
+from kharness.ops.release.release import launch
+from kharness.ops.release.work import Tests
 from kharness.plan.facts import HealthFacts, ImageFacts
-from kharness.plan.operation import Evidence, Released
+from kharness.plan.release.operation import Provenance, Released
 from kharness.testing import Call, FakeEngine
 from tests.ops.world import World
 
@@ -22,7 +23,7 @@ SETTINGS = """\
     test: {ports: []}
 """
 HEALTH = HealthFacts(test=("CMD", "healthy"))
-EVIDENCE = Evidence(session="s1", tests=3, digest="d1", commit="c1")
+EVIDENCE = Provenance(session="s1", tests=3, digest="d1", commit="c1")
 READING = (
     "facts",
     "request_of",
@@ -65,7 +66,7 @@ class Production:
         facts.setdefault("files", {"/etc/passwd": b"", "/etc/group": b""})
         return self.engine.put_image(f"built/web:{version}", **facts)
 
-    def launch(self, image: ImageFacts, *, verify: Verify = lambda: (), tests: int = 1, **host: Any) -> Released:
+    def launch(self, image: ImageFacts, *, verify: Tests = lambda: (), tests: int = 1, **host: Any) -> Released:
         subject = self.world.subject("web", image)
         return launch(self.world.harness(**host), subject, EVIDENCE, in_prod_tests=tests, verify=verify)
 

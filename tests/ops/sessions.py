@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from kharness.ops.session import TestSession
+from kharness.ops.session.session import TestSession
 from kharness.plan.facts import ImageFacts
-from kharness.plan.launch import Subject
-from kharness.plan.modes import Mode
+from kharness.plan.launch.plan import Subject
+from kharness.plan.session.modes import Mode
 from tests.ops.world import World
 
 NAME = "test-web-s1"

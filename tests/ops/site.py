@@ -8,17 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from kharness.engine.api import BuildRequest, Engine
-from kharness.host.copies import remove_tree
-from kharness.host.state import State
+from kharness.host.project.projects import Registered
+from kharness.host.state.state import State
+from kharness.host.volumes.directories import remove_tree
 from kharness.ops.harness import Harness
-from kharness.ops.release import Verify, launch
-from kharness.ops.subject import production_subject
+from kharness.ops.launch.subject import production_subject
+from kharness.ops.release.engine_target import EngineTarget
+from kharness.ops.release.release import launch
+from kharness.ops.release.work import Tests
 from kharness.plan.facts import ImageFacts
-from kharness.plan.operation import Evidence, Released
+from kharness.plan.project import labels
+from kharness.plan.release.operation import Provenance, Released
 from kharness.settings.catalog import ContainerDir, find_containers
 from kharness.settings.host import HostSettings
 from kharness.testing import ContainerTree
 from tests.rootfs import context
+
+PROJECT = "site"
 
 
 @dataclass
@@ -30,6 +36,7 @@ class Site:
     busybox: str
     prefix: str
     place: int
+    project: str = PROJECT
     built: list[str] = field(default_factory=list)
     """The ids of images, which lose their tags to each other."""
 
@@ -47,7 +54,7 @@ class Site:
             "state_dir": self.path / "state",
             "repository": self.prefix,
             "test_subnets": f"10.219.{self.place}.0/24",
-            "ready_timeout": 15.0,
+            "ready_timeout": 60.0,
             **host,
         }
         settings = HostSettings(**said)
@@ -56,8 +63,10 @@ class Site:
             host=settings,
             catalog=find_containers(settings.source_paths),
             state_dir=settings.state_dir,
-            project=self.path,
-            state=State(settings.state_dir / "state.db"),
+            project=Registered(name=self.project, path=str(self.path), first=True),
+            folder=self.path,
+            state=State(settings.state_dir / "state.db", project=self.project),
+            targets=EngineTarget,
         )
 
     def image(self, tag: str, dockerfile: str) -> ImageFacts:
@@ -66,12 +75,16 @@ class Site:
         self.built.append(found.id)
         return found
 
+    def production(self, name: str, image: str) -> dict[str, str]:
+        """Return the labels of a production container of an image, by its id."""
+        return labels.production(self.project, name, folder=str(self.path), image=image)
+
     def launch(
-        self, directory: ContainerDir, image: ImageFacts, *, verify: Verify = lambda: (), **host: Any
+        self, directory: ContainerDir, image: ImageFacts, *, verify: Tests = lambda: (), **host: Any
     ) -> Released:
         harness = self.harness(**host)
         subject = production_subject(harness, directory, harness.settings(directory), image)
-        evidence = Evidence(session="s1", tests=1)
+        evidence = Provenance(session="s1", tests=1)
         return launch(harness, subject, evidence, in_prod_tests=1, verify=verify)
 
     def remove(self) -> None:

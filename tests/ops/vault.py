@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kharness.ops.release import launch
-from kharness.ops.subject import production_subject
+from kharness.ops.launch.subject import production_subject
+from kharness.ops.release.release import launch
 from kharness.plan.facts import ImageFacts
-from kharness.plan.operation import Released
+from kharness.plan.release.operation import Released
 from tests.ops.releases import EVIDENCE, Production
 from tests.ops.world import World
 

@@ -7,16 +7,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kharness.host.owner import Owner
-from kharness.host.state import State
+from kharness.host.project.projects import Registered
+from kharness.host.session.owner import Owner
+from kharness.host.state.state import State
 from kharness.ops.harness import Harness
+from kharness.ops.release.engine_target import EngineTarget
 from kharness.plan.facts import EngineFacts, ImageFacts
-from kharness.plan.launch import Subject
+from kharness.plan.launch.plan import Subject
+from kharness.plan.project import labels
 from kharness.settings.catalog import ContainerDir, find_containers
 from kharness.settings.host import HostSettings
 from kharness.testing import ContainerTree, FakeEngine
 
 OWNER = Owner(machine="m1", boot="b1", pidns="4026531836", pid=4242, start=99)
+PROJECT = "shop"
 REMOTE = EngineFacts(id="far", local=False, endpoint="ssh://far")
 
 
@@ -27,6 +31,8 @@ class World:
     path: Path
     engine: FakeEngine
     told: list[str] = field(default_factory=list)
+    project: str = PROJECT
+    repository: str = "ktools"
 
     @classmethod
     def create(cls, path: Path, *, facts: EngineFacts | None = None) -> World:
@@ -54,6 +60,7 @@ class World:
             "dv": self.volume_root,
             "state_dir": self.path / "state",
             "ready_timeout": 0.2,
+            "repository": self.repository,
             **host,
         }
         settings = HostSettings(**said)
@@ -62,10 +69,12 @@ class World:
             host=settings,
             catalog=find_containers(settings.source_paths),
             state_dir=settings.state_dir,
-            project=self.path,
-            state=State(settings.state_dir / "state.db"),
+            project=Registered(name=self.project, path=str(self.path), first=True),
+            folder=self.path,
+            state=State(settings.state_dir / "state.db", project=self.project, durable=False),
             owner=owner,
             report=lambda who, what: self.told.append(f"{who}: {what}"),
+            targets=EngineTarget,
         )
 
     def directory(self, name: str) -> ContainerDir:
@@ -80,7 +89,12 @@ class World:
             built=directory.has_dockerfile,
             env=dict(env or {}),
             directory=directory.path,
+            labels=labels.production(self.project, name, folder=str(self.path), image=image.id),
         )
+
+    def production(self, name: str, ref: str) -> dict[str, str]:
+        """Return the labels of a production container of an image that is there."""
+        return labels.production(self.project, name, folder=str(self.path), image=self.tagged(ref) or "")
 
     def tagged(self, ref: str) -> str | None:
         """Return the id of the image that a reference names."""

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from kharness.plan import labels
 from kharness.plan.facts import HealthFacts, ImageFacts, PortRef
-from kharness.plan.launch import LaunchPlan, Subject, TestPlace, plan_production_launch, plan_test_launch
-from kharness.plan.modes import Mode
-from kharness.plan.mounts import Scratch
+from kharness.plan.launch.mounts import Scratch
+from kharness.plan.launch.plan import LaunchPlan, Subject, TestPlace, plan_production_launch, plan_test_launch
+from kharness.plan.project import labels
+from kharness.plan.session.modes import Mode
 from kharness.settings.load import parse_settings
 from kharness.settings.model import Settings
 
@@ -26,6 +26,8 @@ PLACE = TestPlace(
     scratch=SCRATCH,
     labels={labels.ROLE: labels.ROLE_TEST, labels.NAME: "web", labels.SESSION: "s1"},
 )
+OURS = labels.production("shop", "web", folder="/srv/shop", image="sha256:tested")
+"""The labels of production."""
 
 
 def settings(said: Said = "", *, built: bool = True) -> Settings:
@@ -44,7 +46,12 @@ def subject(
     said: Said = "", *, built: bool = True, of: ImageFacts | None = None, env: Mapping[str, str] | None = None
 ) -> Subject:
     return Subject(
-        name="web", settings=settings(said, built=built), image=of or image(), built=built, env=dict(env or {})
+        name="web",
+        settings=settings(said, built=built),
+        image=of or image(),
+        built=built,
+        env=dict(env or {}),
+        labels=OURS,
     )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from kharness.plan.expect import declared
-from kharness.settings.expect import Expect
+from kharness.settings.expect import ExpectSettings
 
 
 def names(**said: object) -> list[str]:
-    return [each.name for each in declared(Expect.model_validate(said))]
+    return [each.name for each in declared(ExpectSettings.model_validate(said))]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_names_are_unique_and_the_first_keeps_its_own() -> None:
 
 def test_each_has_its_place_and_its_marks() -> None:
     found = declared(
-        Expect.model_validate(
+        ExpectSettings.model_validate(
             {"tcp": [80, {"port": 81, "modes": ["in_prod", "in_prod"]}], "http": ["/"], "command": ["x"]}
         )
     )

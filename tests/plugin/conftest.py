@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from kharness.engine.api import Engine
-from kharness.host.copies import remove_tree
-from kharness.host.overlay import unmount_overlays
+from kharness.host.session.overlay import unmount_overlays
+from kharness.host.volumes.directories import remove_tree
 from tests.projects import REPOSITORY, Project
 
 HTTPD = """\

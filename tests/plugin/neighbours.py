@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from kharness.engine.api import Engine
 from kharness.plan.facts import PortRef
-from kharness.plan.runspec import Attachment, Publish, RunSpec
+from kharness.plan.launch.runspec import Attachment, Publish, RunSpec
 
 GREETING = "somebody-is-here"
 SERVER = f"""\

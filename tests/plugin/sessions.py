@@ -28,7 +28,7 @@ class Running:
         """What it has said so far."""
         return self.log.read_text()
 
-    def until(self, condition: Callable[[], object], *, seconds: float = 30) -> None:
+    def until(self, condition: Callable[[], object], *, seconds: float = 120) -> None:
         """Wait for something to be true while the session runs."""
         deadline = time.monotonic() + seconds
         while not condition():
@@ -49,7 +49,7 @@ class Running:
 
     def end(self) -> int:
         """Wait for its end; returns the exit status."""
-        return self.process.wait(timeout=60)
+        return self.process.wait(timeout=120)
 
 
 @contextmanager

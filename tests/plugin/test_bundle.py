@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import pytest
 
-from kharness.ops.instance import Instance
-from kharness.ops.instancefacts import InstanceFacts
-from kharness.plan.readiness import ByRunning
-from kharness.plan.runspec import RunSpec
+from kharness.ops.session.instance import Instance
+from kharness.ops.session.instance_facts import InstanceFacts
+from kharness.plan.launch.runspec import RunSpec
+from kharness.plan.session.readiness import ByRunning
 from kharness.plugin.bundle import bundle, complete
 from kharness.testing import FakeEngine
 
@@ -39,8 +39,32 @@ def instance(tmp_path: Path) -> Telling:
     return Telling(engine, facts, ready=ByRunning, ready_timeout=1.0, secrets=SECRETS)
 
 
+def says(instance: Telling, text: str) -> None:
+    cast("FakeEngine", instance._engine).say(instance.id, text)
+
+
 def test_the_log_is_shown_without_its_secrets(instance: Telling) -> None:
     assert dict(bundle(instance))["log of web (last 50 lines)"] == "up with *** and ***"
+
+
+def test_the_log_is_shown_without_what_it_repeats(instance: Telling) -> None:
+    looks = "".join(f"{port}: GET / 503\n" for port in range(200))
+    says(instance, f"cannot open the database\n{looks}")
+    log = dict(bundle(instance))["log of web (last 50 lines)"].splitlines()
+    assert (log[1], log[-1], len(log)) == ("cannot open the database", "199: GET / 503", 5)
+
+
+def test_of_several_failures_the_first_has_the_log_and_the_others_what_came_since(instance: Telling) -> None:
+    stash: dict[Any, Any] = {}
+    first = reported(instance, {}, stash, failed=True, sections=[], longrepr="no", nodeid="test_web.py::test_a")
+    second = reported(instance, {}, stash, failed=True, sections=[], longrepr="no", nodeid="test_web.py::test_b")
+    heading = "log of web (last 50 lines)"
+    assert dict(first.sections)[heading] == "up with *** and ***"
+    assert dict(second.sections)[heading] == "(as in the report of test_web.py::test_a)"
+    assert dict(second.sections)["state of web"] == "(as in the report of test_web.py::test_a)"
+    says(instance, "gone")
+    third = reported(instance, {}, stash, failed=True, sections=[], longrepr="no", nodeid="test_web.py::test_c")
+    assert dict(third.sections)[heading] == "(as in the report of test_web.py::test_a, and since then)\ngone"
 
 
 @pytest.mark.parametrize(
@@ -58,10 +82,11 @@ def test_what_a_health_check_said_is_hidden_before_it_is_cut_and_escaped(instanc
     assert not [part for part in ("cheese", "hunter2") if part in told]
 
 
-def reported(instance: Telling, stash: dict[Any, Any], **report: Any) -> Any:
+def reported(instance: Telling, stash: dict[Any, Any], session: dict[Any, Any] | None = None, **report: Any) -> Any:
     """Return the report of a test that works with the instance, as far as a bundle looks at it."""
-    found = SimpleNamespace(**report)
-    item = SimpleNamespace(config=SimpleNamespace(stash={}), stash=stash, funcargs={"container": instance})
+    found = SimpleNamespace(**{"nodeid": "test_web.py::test", **report})
+    config = SimpleNamespace(stash={} if session is None else session)
+    item = SimpleNamespace(config=config, stash=stash, funcargs={"container": instance})
     complete(cast("pytest.Item", item), cast("pytest.TestReport", found))
     return found
 

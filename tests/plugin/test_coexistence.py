@@ -23,7 +23,7 @@ INSIDE = """\
         assert host.file("/bin/busybox").is_file
 
     def test_container_is_ours(container):
-        assert type(container).__module__ == "kharness.ops.instance"
+        assert type(container).__module__ == "kharness.ops.session.instance"
 """
 OUTSIDE = """\
     import socket

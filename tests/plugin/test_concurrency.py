@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from kharness.engine.api import Engine
-from kharness.host.state import Release, State
+from kharness.host.state.state import Release, State
 from tests.plugin.conftest import add_web
 from tests.projects import REPOSITORY, Project
 
@@ -49,7 +49,7 @@ def together(project: Project, count: int, *args: str) -> Iterator[tuple[int, st
 
 def rows(project: Project, name: str) -> list[Release]:
     (path,) = project.path.glob("state/engines/*/state.db")
-    return list(reversed(State(path).releases(project.name(name))))
+    return list(reversed(State(path, project=project.project).releases(project.name(name))))
 
 
 def live(project: Project, engine: Engine, name: str) -> str:

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from kharness.engine.api import Engine
-from kharness.plan import labels
-from kharness.plan.runspec import Mount, MountKind, RunSpec
+from kharness.plan.launch.runspec import Mount, MountKind, RunSpec
 from tests.host.trees import picture
 from tests.plugin.sessions import started
 from tests.projects import Project
@@ -110,7 +109,7 @@ def writer(project: Project, engine: Engine, busybox: str) -> Iterator[str]:
         command=("sh", "-c", script),
         init=True,
         mounts=(Mount(kind=MountKind.BIND, source=str(real / "data"), target="/data"),),
-        labels={labels.ROLE: labels.ROLE_PRODUCTION, labels.NAME: name},
+        labels=project.production("box", engine.image(busybox)),
     )
     container = engine.create(spec)
     engine.start(container)
@@ -160,7 +159,7 @@ def test_production_goes_on_when_the_session_ends_while_it_is_paused(
         session.until(lambda: state() == "paused")
         session.send(how)
         session.end()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while state() == "paused" and time.monotonic() < deadline:
         time.sleep(0.01)
     assert state() == "running"

@@ -232,7 +232,7 @@ SEEN = {
     "test_command_output": ("'echo a' to exit with 0 with text 'b'", "seen: the text a"),
     "test_socket_says_something_else": (
         ":7000/tcp to hold the dialogue",
-        "the peer closed; b'me too' was awaited after b'you said x",
+        "the peer closed the connection while waiting for b'me too', after b'you said x",
     ),
     "test_socket_nobody": (":9/tcp to hold the dialogue", "refused"),
     "test_hung": ("the test did not end within test.timeout of 10 s", "added    /etc/trace"),

@@ -12,7 +12,8 @@ MODULES = {
     "kharness",
     "kharness.errors",
     "kharness.plan",
-    "kharness.plan.modes",
+    "kharness.plan.session",
+    "kharness.plan.session.modes",
     "kharness.plugin",
     "kharness.plugin.hooks",
     "kharness.plugin.options",
@@ -22,8 +23,8 @@ MODULES = {
     "kharness.settings.sources",
 }
 """All that an unrelated project's session loads because of us, on top of what pytest itself has loaded by then."""
-LIGHT = {"difflib", "fnmatch", "platformdirs", "tomllib"}
-"""What these import; other plugins may have loaded it before."""
+LIGHT = {"configparser", "difflib", "fnmatch", "platformdirs", "tomllib"}
+"""What these import; other plugins may have loaded it before. An older platformdirs imports configparser."""
 HEAVY = ("click", "docker", "httpx", "pydantic", "yaml")
 CONFTEST = """\
 import os, pathlib, sys
@@ -65,6 +66,67 @@ def test_the_plugin_alone_loads_nothing_heavy(unrelated: Path, monkeypatch: pyte
     alone = loaded(unrelated, "-p", "kharness.plugin.hooks")
     assert alone >= MODULES
     assert not {name.partition(".")[0] for name in alone} & {*HEAVY, "testinfra", "xdist"}
+
+
+@pytest.fixture
+def listed(unrelated: Path) -> Path:
+    (unrelated / "pyproject.toml").write_text('[tool.kharness]\nsource_paths = ["containers"]\n')
+    directory = unrelated / "containers" / "web"
+    directory.mkdir(parents=True)
+    (directory / "settings.yaml").write_text("image: busybox\nexpect: {http: [{path: /}]}\n")
+    (directory / "test_web.py").write_text("def test_it(http):\n    pass\n")
+    return unrelated
+
+
+def test_a_listing_validates_settings_and_loads_nothing_that_builds_launches_or_decides(listed: Path) -> None:
+    ours = loaded(listed, "containers", "--ready", "--collect-only")
+    assert "kharness.settings.model" in ours
+    layers = {".".join(name.split(".")[:2]) for name in ours if name.startswith("kharness.")}
+    assert not layers & {"kharness.engine", "kharness.ops", "kharness.report"}
+    assert not ours & {"docker", "httpx._client", "rich.console", "kharness.plugin.controller"}
+
+
+def test_a_listing_refuses_broken_settings_of_a_named_directory(listed: Path) -> None:
+    (listed / "containers" / "web" / "settings.yaml").write_text("imagge: busybox\n")
+    command = [sys.executable, "-m", "pytest", "-q", "containers/web", "--ready", "--collect-only"]
+    done = subprocess.run(command, cwd=listed, capture_output=True, text=True, check=False)
+    assert (done.returncode, "unknown key, did you mean 'image'?" in done.stderr) == (4, True)
+
+
+def test_the_modules_of_the_plugin_have_plain_byte_code(listed: Path) -> None:
+    (listed / "conftest.py").write_text("""
+def pytest_collection_finish():
+    from kharness.plugin import begin, checks
+    from kharness.settings import model
+    assert {type(each.__loader__).__name__ for each in (begin, checks, model)} == {"SourceFileLoader"}
+
+def pytest_unconfigure():
+    open("modules", "w").close()
+""")
+    loaded(listed, "containers", "--ready", "--collect-only")
+
+
+def test_the_garbage_collector_rests_while_tests_are_collected_and_no_longer(listed: Path) -> None:
+    (listed / "conftest.py").write_text("""
+import gc
+
+def pytest_collection_finish():
+    assert not gc.isenabled()
+
+def pytest_runtestloop():
+    assert gc.isenabled()
+    assert gc.get_freeze_count()
+
+def pytest_unconfigure():
+    open("modules", "w").close()
+""")
+    loaded(listed, "containers", "--ready", "--collect-only")
+
+
+def test_httpx_is_loaded_without_its_command_line() -> None:
+    program = "import sys; import kharness.ops.host.web; print('rich' in sys.modules, 'httpx._main' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
 
 
 def test_the_package_itself_loads_nothing_heavy() -> None:

@@ -129,7 +129,7 @@ def test_an_interrupted_build_leaves_no_container(project: Project, engine: Engi
         session.until(building)
         session.send(signal.SIGTERM)
         assert session.end() == INTERRUPTED, session.output
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while building() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert building() == []

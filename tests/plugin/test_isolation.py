@@ -9,17 +9,16 @@ import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kharness.engine.api import Engine
-from kharness.ops.harness import open_harness
-from kharness.ops.session import TestSession
-from kharness.plan.launch import Subject
-from kharness.plan.modes import Mode
-from kharness.settings.load import settings_of
+from kharness.ops.opening import open_harness
+from kharness.ops.session.session import TestSession
+from kharness.plan.launch.plan import Subject
+from kharness.plan.session.modes import Mode
+from kharness.settings.model import Settings
 from tests.plugin.neighbours import GREETING, Target, host_addresses, ordinary, outside, probe, production, server
 from tests.projects import Project
 
@@ -132,7 +131,7 @@ def look(project: Project, engine: Engine, busybox: str, targets: dict[str, Targ
 
 @contextmanager
 def another_session(project: Project, engine: Engine, busybox: str, *, egress: bool) -> Iterator[Target]:
-    harness = open_harness(project=project.path, environ=project.environ, engine=engine)
+    harness = open_harness(folder=project.path, environ=project.environ, engine=engine)
     said = {
         "image": busybox,
         "command": ["nc", "-ll", "-p", "7000", "-e", "echo", GREETING],
@@ -142,7 +141,7 @@ def another_session(project: Project, engine: Engine, busybox: str, *, egress: b
     }
     image = engine.image(busybox)
     assert image is not None
-    settings = settings_of(said, file=Path("settings"), has_dockerfile=False)
+    settings = Settings.model_validate(said)
     session = TestSession(harness, session=secrets.token_hex(4), mode=Mode.STANDALONE)
     try:
         subject = Subject(name=project.name("other"), settings=settings, image=image, built=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kharness.engine.api import Engine
-from kharness.plan import labels
+from kharness.plan.project import labels
 from tests.projects import REPOSITORY, Project
 
 ROOT = Path(__file__).parents[2]
@@ -101,6 +101,13 @@ def test_from_nothing_to_production_and_back_to_the_tests_of_what_runs(fleet: Pr
     in_prod = fleet.pytest("containers", "--in-prod")
     assert in_prod.status == 0, in_prod.output
     assert in_prod.outcomes()["passed"] > 0
+    # With all checks that hold by themselves, as README's line is typed.
+    checked = fleet.pytest("containers", "--in-prod", environ={"KHARNESS_POLICY": ""})
+    assert checked.status == 0, checked.output
+    assert checked.outcomes()["passed"] > in_prod.outcomes()["passed"] + 50
+    scanned = fleet.kharness("cowscan", "dnsdock", "filewatchdock")
+    assert scanned.status == 0, scanned.output
+    assert "all ok: 2 containers" in scanned.output
 
     prod_ready = fleet.pytest("containers", "--ready", "-n", "2", environ={"KTOOLS_DRUN_TEST_PROD": "1"})
     assert prod_ready.status == 0, prod_ready.output

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from kharness.engine.api import Engine, NetworkRequest
-from kharness.engine.daemon import start_daemon
+from kharness.engine.start import start_daemon
 from tests.engine.daemons import PrivateDaemon, private_daemon, why_not
 from tests.plan.made import PLACE, subject, trial_plan
 from tests.rootfs import archive

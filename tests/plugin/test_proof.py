@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -13,9 +14,8 @@ import pytest
 
 from kharness.engine.api import Engine
 from kharness.errors import EngineError
-from kharness.plan import labels
-from kharness.plan.modes import Mode
-from kharness.plan.runspec import Mount, MountKind, RunSpec
+from kharness.plan.launch.runspec import Mount, MountKind, RunSpec
+from kharness.plan.session.modes import Mode
 from kharness.plugin.proof import Proving
 from tests.ops.world import World
 from tests.plugin.sessions import started
@@ -63,7 +63,7 @@ def run(project: Project, busybox: str, does: str, *args: str) -> Result:
 
 
 def launch_production(project: Project, engine: Engine, busybox: str, *mounts: Mount) -> None:
-    owned = {labels.ROLE: labels.ROLE_PRODUCTION, labels.NAME: project.name("box")}
+    owned = project.production("box", engine.image(busybox))
     command = ("sleep", "600")
     spec = RunSpec(name=project.name("box"), image=busybox, command=command, init=True, mounts=mounts, labels=owned)
     engine.start(engine.create(spec))
@@ -151,6 +151,25 @@ def test_a_test_that_restarts_production_fails_the_session(
     assert not live(project, engine)
 
 
+def test_a_crash_loop_from_before_the_session_stands_in_no_release_s_way(
+    project: Project, engine: Engine, busybox: str
+) -> None:
+    name = project.name("box")
+    owned = project.production("box", engine.image(busybox))
+    crashes = ("sh", "-c", "sleep 1; exit 1")
+    engine.start(
+        engine.create(RunSpec(name=name, image=busybox, command=crashes, init=True, restart="always", labels=owned))
+    )
+    deadline = time.monotonic() + 20
+    while (found := engine.container(name)) is None or not found.restart_count:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    result = run(project, busybox, "__import__('time').sleep(3)", "--ready", "--promote")
+    assert result.status == 0, result.output
+    assert f"production's container {name} keeps crashing, as it did before: it was restarted" in result.output
+    assert live(project, engine)
+
+
 def test_a_hidden_change_is_found_in_contents_alone(project: Project, busybox: str) -> None:
     careless = run(project, busybox, HIDES, "--prod-ready")
     assert careless.status == 0, careless.output
@@ -164,7 +183,7 @@ def test_a_hidden_change_is_found_in_contents_alone(project: Project, busybox: s
 def test_whoever_wants_no_proof_is_told_so(project: Project, busybox: str) -> None:
     result = run(project, busybox, WRITES, "--prod-ready", "--prove=none")
     assert result.status == 0, result.output
-    assert "note: --prove=none: nobody knows whether production is untouched\n" in result.output
+    assert "note: --prove=none: nothing proves that production is untouched\n" in result.output
     assert "production untouched:" not in result.output
 
 
@@ -188,7 +207,7 @@ def test_after_an_interrupt_nothing_is_proved_and_nothing_promoted(
     project.add("box", {"settings.yaml": settings, "test_it.py": sleeper})
     real(project).mkdir(parents=True)
     with started(project, "containers", "--prod-ready", "--promote") as session:
-        session.until((project.path / "running").exists, seconds=60)
+        session.until((project.path / "running").exists)
         (real(project) / "new").touch()
         session.send(signal.SIGINT)
         assert session.end() == pytest.ExitCode.INTERRUPTED, session.output
@@ -207,7 +226,7 @@ def test_an_engine_that_died_is_no_proof(tmp_path: Path) -> None:
     proving.begin(settings)
     world.engine.fail_on["containers"] = EngineError("the engine is gone")
     proving.take(None)
-    reason = "nobody knows whether production is untouched: the engine is gone"
+    reason = "nothing proves that production is untouched: the engine is gone"
     assert proving.proof.failures == {"web": (reason,)}
     with pytest.raises(pytest.UsageError, match="the engine is gone"):
         proving.begin(settings)

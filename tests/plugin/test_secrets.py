@@ -102,6 +102,11 @@ class Story:
         [found] = (self.project.path / "state" / "engines").iterdir()
         return found
 
+    @property
+    def home(self) -> Path:
+        """The project's part of the state."""
+        return self.state / "projects" / self.project.project
+
     def tell(self, step: str, result: Result, engine: Engine) -> None:
         self.results[step] = result
         found = engine.container(self.name)
@@ -184,11 +189,11 @@ def test_an_undone_launch_leaves_the_old_container_with_the_old_value(story: Sto
 
 
 def test_only_the_copies_that_production_has_are_left(story: Story) -> None:
-    copies = {path.name.partition("-")[0]: path for path in (story.state / "secrets" / story.name).iterdir()}
+    copies = {path.name.partition("-")[0]: path for path in (story.home / "secrets" / story.name).iterdir()}
     assert copies["password"].read_text() == "real-password-2\nreal-second-line\n"
     assert copies.keys() == {"password", "api"}
     assert copies["password"].parent.stat().st_mode & 0o777 == 0o700
-    assert not list((story.state / "copies").glob("*"))
+    assert not list((story.home / "copies").glob("*"))
 
 
 def test_production_starts_again_with_its_values_as_after_a_reboot(story: Story, engine: Engine) -> None:
@@ -224,7 +229,7 @@ def test_no_value_is_in_any_output_or_report(story: Story) -> None:
 def test_no_value_is_in_the_state_but_in_the_private_copies(story: Story) -> None:
     roots = (story.project.path / "state", story.project.path / "tmp")
     files = [path for root in roots for path in root.rglob("*") if path.is_file()]
-    outside = [path for path in files if path.parent != story.state / "secrets" / story.name]
+    outside = [path for path in files if path.parent != story.home / "secrets" / story.name]
     assert story.state / "state.db" in outside
     assert len(outside) < len(files)
     found = {(str(path), value) for path in outside for value in VALUES if value.encode() in path.read_bytes()}

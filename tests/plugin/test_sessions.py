@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from textwrap import dedent
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from kharness.engine.api import Engine
+from kharness.plan.gate.result import SessionResult
 from tests.plugin.conftest import TESTS, add_web
 from tests.projects import REPOSITORY, Project
 
@@ -45,15 +47,31 @@ def test_promote_makes_live_what_was_tested(web: Project, engine: Engine, busybo
 
 
 def test_launch_runs_and_verifies_production(web: Project, engine: Engine) -> None:
-    result = web.pytest(f"containers/{web.name('web')}", "--ready", "--launch")
+    files = ("--kharness-json", "result.json", "--junit-xml", "junit.xml")
+    result = web.pytest(f"containers/{web.name('web')}", "--ready", "--launch", *files)
     assert result.status == 0, result.output
     production = engine.container(web.name("web"))
     assert production is not None
     assert production.running
+    said = SessionResult.from_json((web.path / "result.json").read_text())
+    assert said is not None
+    (service,) = said.services
+    assert (said.status, said.asked, service.name, service.image) == (0, "launch", web.name("web"), production.image_id)
+    assert (service.ok, service.release and service.release.kind) == (True, "launched")
+    ended = [[outcome.value for outcome in each.values()] for each in (service.tests, service.verification)]
+    assert ended == [["passed"], ["passed"]]
+    assert {*service.seconds} == {"build", "ready", "tests", "release"}
+    properties = ET.parse(web.path / "junit.xml").iter("property")
+    verdicts = {each.get("name"): each.get("value") for each in properties}
+    assert verdicts[f"kharness.{service.name}.release"] == "launched"
     assert production.restart_policy == "unless-stopped"
     assert "test_production_says_hello [in-prod]" in result.output or "2 passed" in result.output
-    again = web.pytest("containers", "--in-prod")
+    again = web.pytest("containers", "--in-prod", *files)
     assert again.outcomes() == {"passed": 1, "deselected": 1}
+    said = SessionResult.from_json((web.path / "result.json").read_text())
+    assert said is not None
+    assert [(each.name, each.verdict.value) for each in said.services] == [(service.name, "passed")]
+    assert web.pytest("containers", "--in-prod", "--launch", *files).status == pytest.ExitCode.USAGE_ERROR
     same = web.pytest(f"containers/{web.name('web')}", "--ready", "--launch")
     assert same.status == 0, same.output
     found = engine.container(web.name("web"))
@@ -102,7 +120,7 @@ def test_a_failed_first_launch_leaves_no_container_and_no_live_image(
     )
     result = web.pytest(f"containers/{web.name('web')}", "--ready", "--launch")
     assert result.status == 1, result.output
-    assert "everything is as it was before" in result.output
+    assert "release failed verification and was rolled back" in result.output
     assert live(web, engine) is None
     assert leftovers(web, engine) == []
 

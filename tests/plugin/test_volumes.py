@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kharness.engine.api import Engine
-from kharness.plan.runspec import Mount, MountKind, RunSpec
+from kharness.plan.launch.runspec import Mount, MountKind, RunSpec
 from tests.projects import Project, Result
 
 pytestmark = pytest.mark.engine
@@ -31,6 +31,10 @@ SETTINGS = """\
       - {{type: bind, source: ./same, target: /same, test: same}}
       - {{type: bind, source: ./missing, target: /missing}}
       - {prefix}named:/named
+      - ./absent:/absent:ro
+      - ./declared:/declared:ro
+    prepare:
+      - {{path: declared/app.conf, contents: port 80}}
     test: {{same: [/same]}}
 """
 BOUND = ("data", "conf", "shown", "tree", "empty", "copy", "same")
@@ -97,6 +101,12 @@ READY = (
 
     def test_empty_is_empty_and_missing_too(container):
         assert inside(container, "ls -A /empty /missing").split() == ["/empty:", "/missing:"]
+
+    def test_what_a_launch_would_make_is_made_and_prepared(container):
+        assert inside(container, "ls -A /absent; cat /declared/app.conf") == "port 80"
+        assert not write(container, "absent")
+        assert not (REAL / "absent").exists()
+        assert not (REAL / "declared").exists()
 
     @pytest.mark.parametrize("name", ["data", "tree", "empty", "missing"])
     def test_writes_go_to_a_copy(container, name):
@@ -209,7 +219,7 @@ def test_stand_alone_production_is_as_it_was(alone: Run) -> None:
 
 def test_prod_ready_volumes_are_what_the_settings_say(ready: Run) -> None:
     assert ready.result.status == 0, ready.result.output
-    assert ready.result.outcomes() == {"passed": 19}
+    assert ready.result.outcomes() == {"passed": 20}
 
 
 def test_prod_ready_production_is_as_it_was_but_for_same(ready: Run) -> None:

@@ -8,9 +8,16 @@ from typing import Any
 
 import pytest
 
-from kharness.settings.expect_asked import ExpectDns, ExpectHttp, ExpectTcp
-from kharness.settings.expect_inside import ExpectCommand, ExpectFile, ExpectLog, ExpectProcess
-from kharness.settings.expectation import Expectation
+from kharness.settings.expect import (
+    ExpectCommand,
+    ExpectDns,
+    ExpectFile,
+    ExpectHttp,
+    ExpectItem,
+    ExpectLog,
+    ExpectProcess,
+    ExpectTcp,
+)
 from kharness.settings.model import Settings
 
 
@@ -52,7 +59,7 @@ def lines(text: str) -> re.Pattern[str]:
         ("log: [{seen: a, never: b}]", ExpectLog(seen=re.compile("a"), never=re.compile("b"))),
     ],
 )  # fmt: skip
-def test_every_form_is_read(read: Callable[[str], Settings], text: str, expectation: Expectation) -> None:
+def test_every_form_is_read(read: Callable[[str], Settings], text: str, expectation: ExpectItem) -> None:
     found = dict(read(f"expect: {{{text}}}").expect.each())
     assert found == {("expect", text.partition(":")[0], 0): expectation}
 

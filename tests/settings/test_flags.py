@@ -9,19 +9,22 @@ import pytest
 from kharness.errors import SettingsError, UsageError
 from kharness.settings.flags import Form, flag_name, form_of, from_environment, from_flags, read_words, variable_name
 from kharness.settings.model import Settings
+from kharness.settings.plain import PLAIN
 
 
 def test_every_key_has_a_form_and_these_are_the_lists_and_maps() -> None:
-    forms = {key: form_of(key) for key in Settings.model_fields}
-    assert [key for key, form in forms.items() if form is Form.FLAG] == ["tty", "stdin_open", "init", "read_only"]
+    plain = {row.key: form_of(row.key) for row in PLAIN}
+    forms = {key: form_of(key) for key in Settings.model_fields.keys() - plain.keys()}
+    assert Form.FLAG not in forms.values()
     assert {key for key, form in forms.items() if form is Form.LIST} == {
-        *("cap_add", "cap_drop", "devices", "dns", "env_file", "expose", "extra_hosts", "ports", "prepare"),
-        *("security_opt", "tmpfs", "volumes"),
+        *("devices", "env_file", "expose", "extra_hosts", "ports", "prepare", "tmpfs", "volumes")
     }
     assert {key for key, form in forms.items() if form is Form.NAMED} == {
-        *("build", "depends_on", "drift", "environment", "expect", "gate", "healthcheck", "labels", "logging"),
-        *("networks", "policy", "release", "secrets", "sysctls", "test", "ulimits"),
+        *("build", "depends_on", "deploy", "drift", "environment", "expect", "gate", "healthcheck", "labels"),
+        *("logging", "networks", "policy", "release", "secrets", "test", "ulimits"),
     }
+    some = [plain[key] for key in ("read_only", "cap_add", "dns", "sysctls", "mem_limit", "hostname")]
+    assert some == [Form.FLAG, Form.LIST, Form.LIST, Form.NAMED, Form.VALUE, Form.VALUE]
     assert (flag_name("mem_limit"), variable_name("mem_limit")) == ("--mem-limit", "KHARNESS_RUN_MEM_LIMIT")
 
 

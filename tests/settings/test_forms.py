@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from kharness.settings.build import Build, CopyItem, Download
-from kharness.settings.health import Healthcheck
 from kharness.settings.load import parse_settings
-from kharness.settings.model import Autostart, Gate, Release, Settings, TestOverrides
+from kharness.settings.model import Autostart, GateSettings, ReleaseSettings, Settings, TestOverrides
 from kharness.settings.network import NetworkAttachment
-from kharness.settings.process import Device, Logging, Restart, Ulimit
-from kharness.settings.secrets import Secret
+from kharness.settings.process import Device, Healthcheck, Logging, Restart, Ulimit
+from kharness.settings.secrets import SecretFile
+from kharness.settings.service import EnvFile
 
 Read = Callable[[str], Settings]
 SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -40,11 +40,11 @@ SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
         ("labels: [a.b=text, c]", {"a.b": "text", "c": ""}),
         ("sysctls: {net.core.somaxconn: 1024}", {"net.core.somaxconn": "1024"}),
         ("sysctls: [net.core.somaxconn=1024]", {"net.core.somaxconn": "1024"}),
-        ("env_file: a.env", ("a.env",)),
-        ("env_file: [./a.env, /etc/b.env]", ("./a.env", "/etc/b.env")),
+        ("env_file: a.env", (EnvFile(path="a.env"),)),
+        ("env_file: [./a.env, /etc/b.env]", (EnvFile(path="./a.env"), EnvFile(path="/etc/b.env"))),
         ("secrets: {a: x, b: {file: ./y, target: c, uid: '7', gid: 8, mode: 0440}}",
-         {"a": Secret(file="x"), "b": Secret(file="./y", target="/run/secrets/c", uid=7, gid=8, mode=0o440)}),
-        ("secrets: {a: {file: /x, target: /b//c}}", {"a": Secret(file="/x", target="/b/c")}),
+         {"a": SecretFile(file="x"), "b": SecretFile(file="./y", target="/run/secrets/c", uid=7, gid=8, mode=0o440)}),
+        ("secrets: {a: {file: /x, target: /b//c}}", {"a": SecretFile(file="/x", target="/b/c")}),
         ("dns: 192.0.2.1", ("192.0.2.1",)),
         ("dns: [192.0.2.1, '2001:db8::1']", ("192.0.2.1", "2001:db8::1")),
         ("extra_hosts: ['a:192.0.2.1', 'b=192.0.2.2', 'c:::1', 'd=[::2]', 'e:host-gateway']",
@@ -105,9 +105,9 @@ SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
         ("autostart: 4", Autostart(wave=4)),
         ("autostart: '4'", Autostart(wave=4)),
         ("autostart: 4,host=attic", Autostart(wave=4, host="attic")),
-        ("gate: {exclude: [slow], skips: [test_x]}", Gate(exclude=("slow",), skips=("test_x",))),
+        ("gate: {exclude: [slow], skips: [test_x]}", GateSettings(exclude=("slow",), skips=("test_x",))),
         ("release: {verify: none, verify_for: 1m, data: snapshot}",
-         Release(verify="none", verify_for=60.0, data="snapshot")),
+         ReleaseSettings(verify="none", verify_for=60.0, data="snapshot")),
         ("test: {egress: true, timeout: 1m, same: [env_file], user: root}",
          TestOverrides(egress=True, timeout=60.0, same=("env_file",), user="root")),
         ("test: {egress: [10.0.0.0/8:443, '[2001:db8::1]:25', a.example]}",

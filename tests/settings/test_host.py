@@ -12,7 +12,7 @@ import pytest
 
 from kharness.errors import SettingsError
 from kharness.settings.host import HostSettings, NetworkDecl, load_host_settings
-from kharness.settings.laid import Source
+from kharness.settings.layers import SettingsLayer
 from kharness.settings.policy import Waiver
 from kharness.settings.sources import source_paths
 
@@ -51,7 +51,7 @@ def complaints(load: Load, **places: str) -> list[str]:
 def test_where_nothing_is_said_defaults_hold(load: Load) -> None:
     settings = load()
     assert settings.source_paths == ()
-    assert settings.repository == "ktools"
+    assert (settings.project, settings.repository) == (None, None)
     assert settings.engine is None
     assert settings.test_subnets == "10.213.0.0/16"
     assert settings.dv.is_absolute()
@@ -77,6 +77,7 @@ def test_the_state_belongs_to_root_or_to_the_user(
 def test_every_key_can_be_said_in_a_file(load: Load, tmp_path: Path) -> None:
     text = """\
 source_paths = ["containers", "/srv/containers"]
+project = "home"
 repository = "home/x"
 dv = "dv"
 state_dir = "~/state"
@@ -90,6 +91,7 @@ ready_timeout = "1m"
 notify = "mail -s 'a release' root"
 keep_releases = 3
 policy = "baseline"
+enforce = ["KH403"]
 
 [defaults]
 mem_limit = "1g"
@@ -108,6 +110,7 @@ KH403 = { reason = "old data", until = 2027-03-01 }
     settings = load(user=text)
     assert settings == HostSettings(
         source_paths=(tmp_path / "user/containers", Path("/srv/containers")),
+        project="home",
         repository="home/x",
         dv=tmp_path / "user/dv",
         state_dir=Path("~/state").expanduser(),
@@ -115,7 +118,7 @@ KH403 = { reason = "old data", until = 2027-03-01 }
         base="alpine",
         debug_image="tools:1",
         defaults=(
-            Source(
+            SettingsLayer(
                 said={"mem_limit": "1g"},
                 file=tmp_path / "user/config.toml",
                 prefix="defaults",
@@ -139,6 +142,7 @@ KH403 = { reason = "old data", until = 2027-03-01 }
         notify=("mail", "-s", "a release", "root"),
         keep_releases=3,
         policy="baseline",
+        enforce=("KH403",),
         waive={"KH403": Waiver(reason="old data", until=date(2027, 3, 1))},
     )
     assert settings.model_fields_set == HostSettings.model_fields.keys()
@@ -147,6 +151,7 @@ KH403 = { reason = "old data", until = 2027-03-01 }
 def test_every_key_but_networks_can_be_said_in_the_environment(load: Load) -> None:
     settings = load(
         KHARNESS_SOURCE_PATHS="/a:/b",
+        KHARNESS_PROJECT="shop",
         KHARNESS_REPOSITORY="x",
         KHARNESS_DV="/dv",
         KHARNESS_STATE_DIR="/state",
@@ -160,6 +165,7 @@ def test_every_key_but_networks_can_be_said_in_the_environment(load: Load) -> No
         KHARNESS_NOTIFY="logger -t kharness",
         KHARNESS_KEEP_RELEASES="2",
         KHARNESS_POLICY="none",
+        KHARNESS_ENFORCE="KH403",
     )
     assert settings.model_fields_set == HostSettings.model_fields.keys() - {"defaults", "networks", "waive"}
     assert settings.source_paths == (Path("/a"), Path("/b"))
@@ -218,7 +224,7 @@ def test_a_project_of_others_is_not_read(load: Load) -> None:
 
 
 def test_a_project_that_depends_on_kharness_may_say_nothing(load: Load) -> None:
-    assert load(project='[project]\ndependencies = ["kharness"]').repository == "ktools"
+    assert load(project='[project]\ndependencies = ["kharness"]').repository is None
 
 
 @pytest.mark.parametrize(

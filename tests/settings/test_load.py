@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kharness.errors import Problem, SettingsError
-from kharness.settings.load import load_settings, settings_of
+from kharness.settings.load import load_settings
 
 
 def directory(parent: Path, name: str = "web", **files: str) -> Path:
@@ -22,6 +22,18 @@ def test_a_directory_with_a_dockerfile_needs_no_image(tmp_path: Path) -> None:
     settings = load_settings(directory(tmp_path, settings="ports: [80]", Dockerfile="FROM scratch"))
     assert settings.image is None
     assert settings.ports[0].target == 80
+
+
+def test_a_directory_s_name_that_is_too_long_for_a_host_s_needs_another_host_name(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 65)
+    path.mkdir()
+    (path / "settings.yaml").write_text("image: nginx:1.27\n")
+    with pytest.raises(
+        SettingsError, match="hostname: should be set, because the directory's name, its default, has 65"
+    ):
+        load_settings(path)
+    (path / "settings.yaml").write_text("image: nginx:1.27\nhostname: short\n")
+    assert load_settings(path).hostname == "short"
 
 
 def test_a_directory_without_a_dockerfile_names_its_image(tmp_path: Path) -> None:
@@ -61,20 +73,3 @@ def test_names_of_images_are_names_of_directories(tmp_path: Path, name: str) -> 
 def test_the_current_directory_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(directory(tmp_path, settings="image: x"))
     assert load_settings(Path()).image == "x"
-
-
-def test_a_program_gives_keys_without_a_file() -> None:
-    said = {"image": "nginx:1.27", "command": ["echo", "$HOME"], "volumes": ["./a:/a"], "mem_limit": None}
-    settings = settings_of(said, file=Path("settings of x"), has_dockerfile=False)
-    assert settings.command == ("echo", "$HOME")
-    assert settings.mem_limit is None
-
-
-def test_what_a_program_gives_wrongly_is_told_at_once() -> None:
-    with pytest.raises(SettingsError) as caught:
-        settings_of({"prots": [80], "read_only": "x"}, file=Path("settings of x"), has_dockerfile=False)
-    assert str(caught.value).splitlines() == [
-        "settings of x: read_only: should be true or false, not 'x'",
-        "settings of x: prots: unknown key, did you mean 'ports'?",
-        "settings of x: image: is required, because there is no Dockerfile beside settings.yaml to build",
-    ]

@@ -80,7 +80,7 @@ def test_the_directory_itself_and_a_named_volume_can_be_prepared(read: Callable[
         ("prepare: [{path: x, contents: }]",
          "prepare[0].contents: should have a value, not null; remove the key if its default is meant"),
         ("prepare: [{path: ., contents: x}]", "prepare[0].path: should be that of a file, not of the whole directory"),
-        ("prepare: [a, a/]", "prepare[1].path: should be said once, it is that of prepare[0] already"),
+        ("prepare: [a, a/]", "prepare[1].path: should be set once, it is that of prepare[0] already"),
         ("prepare: [a/b/c, {path: a, contents: x}]",
          "prepare[0].path: should not lie below a file, prepare[1] is one"),
         ("test: {prepare: [a]}", "test.prepare: does not belong below test, but at the top"),

@@ -20,7 +20,8 @@ def test_the_schema_is_a_schema() -> None:
     "value",
     [
         {"prots": [80]},
-        {"privileged": True},
+        {"privileged": "maybe"},
+        {"pid": "private"},
         {"secrets": ["x"]},
         {"ports": 80},
         {"ports": [{"published": 80}]},

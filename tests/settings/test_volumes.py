@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from kharness.settings.model import Settings
-from kharness.settings.stand_in import TestMount
-from kharness.settings.volumes import Tmpfs, Volume
+from kharness.settings.volumes import TestMount, Tmpfs, Volume
 
 Read = Callable[[str], Settings]
 

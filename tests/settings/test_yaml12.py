@@ -10,8 +10,7 @@ import pytest
 import yaml
 
 from kharness.settings import yaml12
-from kharness.settings.yaml12 import read_yaml
-from kharness.settings.yaml_errors import YamlError
+from kharness.settings.yaml12 import YamlError, in_our_words, read_yaml
 
 LOADERS = [getattr(yaml, "CSafeLoader", yaml.SafeLoader), yaml.SafeLoader]
 Complain = Callable[..., list[str]]
@@ -146,12 +145,24 @@ def test_a_place_knows_its_line() -> None:
         (b"a: 1\n---\nb: 2", "line 2: should be one document, and a second one begins here"),
         (b"[" * 100_000, "line 1: should not be nested so deeply, or expand to so much"),
         (b"- " * 100_000, "line 1: should not be nested so deeply, or expand to so much"),
+        (b"a: " + b"{b: " * 2000, "line 1: should not be nested so deeply, or expand to so much"),
+        (b"a:\n  b: " + b"[" * 50 + b"]" * 50, "line 2: should not be nested so deeply, or expand to so much"),
     ],
 )
 def test_what_is_no_settings_file_has_one_problem_with_its_line(
     complaints: Complain, text: bytes, message: str
 ) -> None:
     assert complaints(text) == [message]
+
+
+@pytest.mark.parametrize(
+    ("problem", "context"),
+    [("exceeded maximum nesting depth", "while increasing flow level"), ("exceeded maximum nesting depth", None)],
+)
+def test_the_limit_of_a_parser_is_told_like_ours(problem: str, context: str | None) -> None:
+    mark = yaml.Mark("settings.yaml", 0, 3, 1000, None, 0)
+    error = in_our_words(yaml.MarkedYAMLError(context, mark, problem, mark), ["["] * 5)
+    assert (error.line, error.message) == (4, "should not be nested so deeply, or expand to so much")
 
 
 def test_aliases_of_aliases_cannot_exhaust_anything(complaints: Complain) -> None:
@@ -168,8 +179,8 @@ def test_aliases_cannot_nest_more_deeply_than_text(complaints: Complain) -> None
 def test_a_key_that_is_said_twice_is_told_with_both_places(complaints: Complain) -> None:
     text = "user: a\nlabels:\n  x: 1\n  x: 2\nuser: b\n"
     assert complaints(text) == [
-        "labels.x: should be said once, it is in line 3 already",
-        "user: should be said once, it is in line 1 already",
+        "labels.x: should be set once, it is in line 3 already",
+        "user: should be set once, it is in line 1 already",
     ]
 
 

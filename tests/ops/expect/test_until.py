@@ -8,7 +8,7 @@ import pytest
 
 from kharness.errors import ExpectationError
 from kharness.ops.expect.until import SHORTEST, until
-from kharness.ops.waiting import NotYetError
+from kharness.ops.session.readiness import NotYetError
 
 
 class Clock:
@@ -39,40 +39,40 @@ def always(answer: Callable[[], object]) -> Iterator[object]:
         yield answer()
 
 
-def test_what_holds_at_once_is_looked_at_once() -> None:
+def test_an_expectation_that_holds_needs_one_attempt() -> None:
     clock = Clock()
     assert clock.until(iter(["found"])) == "found"
     assert (clock.lefts, clock.now) == ([1.0], 100.0)
 
 
-def test_it_is_looked_at_again_until_it_holds() -> None:
+def test_attempts_are_repeated_until_it_holds() -> None:
     clock = Clock()
     assert clock.until(iter([NotYetError("no"), TimeoutError(), "found"])) == "found"
     assert clock.now == pytest.approx(100.105)
 
 
-def test_the_last_look_is_when_the_time_is_over_and_says_what_it_saw() -> None:
+def test_the_last_attempt_is_at_the_end_and_its_result_is_reported() -> None:
     clock = Clock()
     with pytest.raises(ExpectationError) as caught:
         clock.until(always(lambda: NotYetError(f"at {clock.now:.2f}")))
     assert str(caught.value) == "expected it within 1 s\nseen: at 101.00"
 
 
-def test_no_time_is_one_look() -> None:
+def test_without_time_there_is_one_attempt() -> None:
     clock = Clock()
     with pytest.raises(ExpectationError, match="expected it within 0 s\nseen: no"):
         clock.until(always(lambda: NotYetError("no")), timeout=0)
     assert clock.lefts == [SHORTEST]
 
 
-def test_a_look_that_uses_all_of_the_time_is_the_last() -> None:
+def test_an_attempt_that_takes_all_the_time_is_the_last() -> None:
     clock = Clock(per_look=1.5)
     with pytest.raises(ExpectationError, match="seen: no answer in time: hung"):
         clock.until(always(lambda: TimeoutError("hung")))
     assert len(clock.lefts) == 1
 
 
-def test_what_was_seen_is_shown_in_part_and_without_secrets() -> None:
+def test_a_result_is_shown_shortened_and_without_secrets() -> None:
     clock = Clock()
     text = "x" * 395 + "hunter2-hunter2" + "y" * 1000
     with pytest.raises(ExpectationError) as caught:
