@@ -165,8 +165,8 @@ def _refuse_taken(path: Path) -> None:
 
 
 def remove_partial(directory: Path, beginning: str) -> None:
-    """Remove what a killed process left of files `BEGINNING-TIME.tar`; one that is being written stays."""
-    pattern = re.compile(rf"\.{re.escape(beginning)}-\d{{8}}-\d{{6}}\.tar{re.escape(PARTIAL)}")
+    """Remove what a killed process left of files `BEGINNING-TIME[-NUMBER].tar`; one that is being written stays."""
+    pattern = re.compile(rf"\.{re.escape(beginning)}-\d{{8}}-\d{{6}}(-\d+)?\.tar{re.escape(PARTIAL)}")
     with suppress(OSError):
         for path in directory.iterdir():
             if pattern.fullmatch(path.name) and (descriptor := _held(path)) is not None:

@@ -134,6 +134,8 @@ ROOM = 1 << 20
 """Bytes beside the data: headers, and the manifest."""
 PER_ENTRY = 1536
 """Bytes of the headers of an entry."""
+MOST_A_SECOND = 99
+"""Files that one second can name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,18 +217,26 @@ def backup(harness: Harness, name: str, *, to: Path | None = None, most: float =
 
 
 def place_of(harness: Harness, name: str, to: Path | None, *, now: float) -> Path:
-    """Return the file of a backup. Raises `UsageError` where `to` is neither a directory nor a new file `*.tar`."""
-    called = f"{name}-{datetime.fromtimestamp(now, tz=UTC):%Y%m%d-%H%M%S}.tar"
+    """Return the file of a backup. Raises `UsageError` where `to` is neither a directory nor a new file `*.tar`.
+
+    In a directory it is called by the time, and the second one within a second has a number.
+    """
+    called = f"{name}-{datetime.fromtimestamp(now, tz=UTC):%Y%m%d-%H%M%S}"
     if to is None:
-        return default_folder(harness) / called
+        return _free(default_folder(harness), called)
     to = to.absolute()
     if to.is_dir():
-        return to / called
+        return _free(to, called)
     if to.suffix != ".tar" or not to.parent.is_dir():
         raise UsageError(f"{to}: should be a directory that is there, or a file in one whose name ends in .tar")
     if os.path.lexists(to):
         raise UsageError(f"{to}: exists already, and is not overwritten")
     return to
+
+
+def _free(folder: Path, called: str) -> Path:
+    numbered = (f"{called}.tar", *(f"{called}-{number}.tar" for number in range(2, MOST_A_SECOND + 1)))
+    return next((folder / name for name in numbered if not os.path.lexists(folder / name)), folder / numbered[0])
 
 
 def _looked_at(harness: Harness, name: str) -> _Data:

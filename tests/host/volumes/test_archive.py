@@ -139,11 +139,12 @@ def test_a_full_disk_where_it_is_unpacked_is_named(small_disk: Path, tmp_path: P
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
-    names = (".web-20260101-000000.tar.partial", ".web-2-20260101-000000.tar.partial", ".web.tar.partial", "web.tar")
+    ours = (".web-20260101-000000.tar.partial", ".web-20260101-000000-2.tar.partial")
+    names = (*ours, ".web-2-20260101-000000.tar.partial", ".web.tar.partial", "web.tar")
     for name in names:
         (tmp_path / name).write_text("")
     remove_partial(tmp_path, "web")
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[2:])
     remove_partial(tmp_path / "gone", "web")
 
 

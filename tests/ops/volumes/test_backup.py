@@ -213,6 +213,15 @@ def test_where_it_goes(web: Production, tmp_path: Path) -> None:
     assert (usb / "mine.tar").read_text() == "mine"
 
 
+def test_two_within_a_second_are_two_files(web: Production, tmp_path: Path) -> None:
+    usb = tmp_path / "usb"
+    usb.mkdir()
+    done = [backup(web.world.harness(), "web", to=usb, now=NOW) for _ in range(3)]
+    names = ["web-20270115-080000.tar", "web-20270115-080000-2.tar", "web-20270115-080000-3.tar"]
+    assert [one.path.name for one in done] == names
+    assert {path.name for path in usb.iterdir()} == set(names)
+
+
 def test_what_a_killed_backup_left_is_removed_by_the_next(web: Production) -> None:
     folder = web.world.path / "state" / "backups" / "shop"
     folder.mkdir(parents=True)
