@@ -17,6 +17,12 @@ from kharness.ops.project.view import View
 HEAVY = ("docker", "pydantic", "requests", "rich", "sqlite3", "urllib3", "yaml")
 
 
+@pytest.fixture
+def state(tmp_path: Path) -> dict[str, str]:
+    """A state directory of this test's: in the machine's, another folder may have the project's name."""
+    return {"KHARNESS_STATE_DIR": str(tmp_path / "state")}
+
+
 def look(environ: dict[str, str]) -> View:
     return open_view(folder=None, environ=environ, report=lambda _who, _what: None)
 
@@ -32,11 +38,11 @@ def test_what_only_looks_imports_nothing_heavy(name: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ["unix:///never/s", "tcp://127.0.0.1:1"])
-def test_an_engine_that_was_named_and_does_not_answer_is_told(engine: str) -> None:
+def test_an_engine_that_was_named_and_does_not_answer_is_told(engine: str, state: dict[str, str]) -> None:
     with pytest.raises(EngineUnavailableError, match=f"no container engine answers\n    {engine} "):
-        look({"KHARNESS_ENGINE": engine})
+        look({"KHARNESS_ENGINE": engine, **state})
     with pytest.raises(EngineUnavailableError, match=f"no container engine answers\n    {engine} "):
-        look({"DOCKER_HOST": engine})
+        look({"DOCKER_HOST": engine, **state})
 
 
 def test_a_configuration_that_is_wrong_is_told() -> None:
@@ -45,15 +51,14 @@ def test_a_configuration_that_is_wrong_is_told() -> None:
 
 
 @pytest.mark.engine
-def test_it_has_what_the_harness_has(engine: Engine, tmp_path: Path) -> None:
+def test_it_has_what_the_harness_has(engine: Engine, tmp_path: Path, state: dict[str, str]) -> None:
     (tmp_path / "web").mkdir()
     (tmp_path / "web/settings.yaml").write_text("{}\n")
     environ = {
         "DOCKER_HOST": engine.facts().endpoint,
         "KHARNESS_SOURCE_PATHS": str(tmp_path),
         "KHARNESS_REPOSITORY": "ours",
-        # The machine may have a project of this name.
-        "KHARNESS_STATE_DIR": str(tmp_path / "state"),
+        **state,
     }
     view = look(environ)
     assert isinstance(view, PlainView)
