@@ -10,8 +10,8 @@ from pathlib import Path
 
 from kharness.engine.api import Engine
 from kharness.host.session.owner import Owner
+from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, short_id
-from kharness.plan.project import labels
 
 OURS = ("kharness-", "khd-")
 """What the names of everything begin with that tests make, but for containers of projects, which have our labels."""

@@ -19,7 +19,7 @@ from kharness.engine.connect import connect
 from kharness.errors import EngineUnavailableError
 from kharness.host.session.owner import Owner, current_owner, liveness
 from kharness.ops.session import library
-from kharness.plan.project import labels
+from kharness.plan import labels
 from kharness.plugin.board import PREFIX
 from tests.bystanders import OURS, Bystanders
 from tests.order import longest_first

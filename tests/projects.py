@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
 
+from kharness.plan import labels
 from kharness.plan.facts import ImageFacts
-from kharness.plan.project import labels
 from kharness.settings.project import derived
 from tests import warm
 

@@ -13,9 +13,9 @@ from textwrap import dedent
 import pytest
 
 from kharness.engine.api import Engine, NetworkRequest
+from kharness.plan import labels
 from kharness.plan.facts import short_id
 from kharness.plan.launch.runspec import Attachment, RunSpec
-from kharness.plan.project import labels
 from kharness.testing import FakeEngine
 from tests.bystanders import Bystanders, is_tests
 

@@ -21,11 +21,10 @@ from kharness.cli.output import COLOURS, duration, print_table, show, tell
 from kharness.cli.streams import BY_SIGNAL
 from kharness.errors import KharnessError, SettingsError, UsageError
 from kharness.host.fleet.children import last_lines
-from kharness.ops.fleet.course import Conducted, Group, ProgressView, conduct
-from kharness.ops.fleet.fleet import Fleet
+from kharness.ops.fleet.course import Conducted, Fleet, Group, ProgressView, conduct
 from kharness.ops.fleet.groups import Options, plan_group
 from kharness.ops.harness import Harness
-from kharness.plan.fleet.course import End, JobResult, held_by, stages
+from kharness.plan.fleet import End, JobResult, held_by, stages
 from kharness.report.fleet import RESULTS, Row, board, detail_lines, ended_text, last_words, result_row, result_value
 from kharness.report.release import Line
 

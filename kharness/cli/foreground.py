@@ -15,7 +15,7 @@ from kharness.cli.output import shown_line, tell
 from kharness.cli.streams import INTERRUPTED
 from kharness.engine.api import Engine
 from kharness.ops.harness import Harness
-from kharness.ops.session.develop import Development, development, plan_line
+from kharness.ops.session.debug import Development, development, plan_line
 from kharness.plan.facts import ContainerFacts
 from kharness.settings.catalog import ContainerDir
 from kharness.settings.layers import SettingsLayer

@@ -16,7 +16,7 @@ from kharness.plan.session.modes import Mode
 from kharness.settings.catalog import ContainerDir
 
 if TYPE_CHECKING:
-    from kharness.ops.checks.inspection import Inspection
+    from kharness.ops.checks import Inspection
     from kharness.ops.harness import Harness
     from kharness.ops.session.instance import Instance
     from kharness.ops.session.session import TestSession
@@ -72,7 +72,7 @@ class Attached:
     @cached_property
     def evidence(self) -> Inspection:
         """What its checks look at."""
-        from kharness.ops.checks.inspection import Inspection, now  # noqa: PLC0415
+        from kharness.ops.checks import Inspection, now  # noqa: PLC0415
         from kharness.ops.gate.inputs import tests_digest  # noqa: PLC0415
 
         settings = self.harness.settings(self._directory)

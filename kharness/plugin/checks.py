@@ -53,7 +53,7 @@ class CheckItem(pytest.Item):
             self.user_properties.append((f"kharness.{judgement.ruling.value}", said))
 
     def _judge(self) -> Judgement:
-        from kharness.ops.checks.judge import examine  # noqa: PLC0415
+        from kharness.ops.checks import examine  # noqa: PLC0415
 
         if self.here.error is not None:
             # One cause, thirty checks: only the first of them reports it.

@@ -90,6 +90,6 @@ def read_settings(
 
 
 def _refuse_unknown_waivers(directory: ContainerDir, settings: Settings) -> None:
-    from kharness.ops.checks.judge import refuse_unknown_waivers  # noqa: PLC0415 - it loads all checks and evidence
+    from kharness.ops.checks import refuse_unknown_waivers  # noqa: PLC0415 - it loads all checks and evidence
 
     refuse_unknown_waivers(directory, settings)

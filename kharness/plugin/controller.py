@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from kharness.errors import HostError, KharnessError, LaunchError, SettingsError
-from kharness.ops.checks.judge import refuse_host_waivers, refuse_unenforceable
-from kharness.ops.gate.before import answers_for_host, find_idle, find_unchanged
+from kharness.ops.checks import refuse_host_waivers, refuse_unenforceable
 from kharness.ops.gate.decide import Gate
+from kharness.ops.gate.facts import answers_for_host, find_idle, find_unchanged
 from kharness.ops.gate.inputs import tests_digest
 from kharness.ops.release.recover import recover
 from kharness.ops.session.pipeline import Order, Pipeline

@@ -8,8 +8,7 @@ from typing import Any
 
 from kharness.plan.facts import ContainerFacts, PublishedPort, short_id
 from kharness.plan.launch.life import seconds_up, state_text
-from kharness.plan.project.listing import Described, Listed, ListedImage
-from kharness.plan.project.moves import Remains, Renaming, Retirement
+from kharness.plan.project import Described, Listed, ListedImage, Remains, Renaming, Retirement
 from kharness.plan.text import moment, size_text
 from kharness.report.release import Line
 from kharness.report.table import Layout, lasting_text, time_text

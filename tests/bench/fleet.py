@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from kharness.engine.api import Engine
-from kharness.plan.project import labels
+from kharness.plan import labels
 from tests.bench.timing import BenchError, Command
 from tests.rootfs import add_file, archive, is_static
 

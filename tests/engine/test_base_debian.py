@@ -9,8 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from kharness.engine.api import Engine
-from kharness.host.image.base import BaseImage, ensure_base
-from kharness.host.image.debian import host_suite
+from kharness.host.image.base import BaseImage, ensure_base, host_suite
 from kharness.plan.launch.runspec import RunSpec
 from tests.conftest import no_engine
 

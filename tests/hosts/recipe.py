@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from kharness.host.image.debian import Suite
+from kharness.host.image.base import Suite
 
 VERSION = 2
 """Grows with every change of how a host is made that its recipe does not show."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from kharness.host.image.debian import host_suite, with_host_sources
+from kharness.host.image.base import host_suite, with_host_sources
 from tests.hosts.recipe import HostsUnavailableError, Recipe, mirror_of
 
 KEPT = 14 * 86_400.0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kharness.host.image.debian import Suite
+from kharness.host.image.base import Suite
 from tests.hosts.machine import host
 from tests.hosts.network import Network, network
 from tests.hosts.recipe import FORKY, TRIXIE, HostsUnavailableError, mirror_of

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from kharness.host.state.database import Database
-from kharness.testing import Call, FakeEngine
+from kharness.testing import FakeEngine
+from kharness.testing.recording import Call
 from tests.ops.releases import READING
 
 

@@ -13,7 +13,7 @@ from kharness.ops.release.rollback import choose_data, roll_back
 from kharness.ops.release.work import Tests
 from kharness.plan.facts import ImageFacts
 from kharness.plan.release.operation import Released
-from kharness.testing import Call
+from kharness.testing.recording import Call
 from tests.ops.release.test_recover import Death
 from tests.ops.releases import Production
 

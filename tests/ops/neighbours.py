@@ -13,8 +13,8 @@ from typing import Protocol
 
 from kharness.engine.api import Engine
 from kharness.errors import KharnessError
-from kharness.ops.drift.response import ResponseOptions, respond
 from kharness.ops.drift.scan import chosen, scan
+from kharness.ops.drift.watch import ResponseOptions, respond
 from kharness.ops.harness import Harness
 from kharness.ops.image.prune import prune
 from kharness.ops.launch.subject import instance_subject, production_subject
@@ -30,12 +30,13 @@ from kharness.ops.session.reap import reap
 from kharness.ops.session.session import TestSession
 from kharness.ops.volumes.backup import backup
 from kharness.ops.volumes.restore import plan_restoration, restore
+from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, ImageFacts
-from kharness.plan.project import labels
 from kharness.plan.release.operation import Provenance
 from kharness.plan.session.modes import Mode
 from kharness.settings.catalog import ContainerDir
-from kharness.testing import Call, FakeEngine
+from kharness.testing import FakeEngine
+from kharness.testing.recording import Call
 from tests.ops.world import World
 
 EVIDENCE = Provenance(session="s", tests=1)

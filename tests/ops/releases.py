@@ -12,7 +12,8 @@ from kharness.ops.release.release import launch
 from kharness.ops.release.work import Tests
 from kharness.plan.facts import HealthFacts, ImageFacts
 from kharness.plan.release.operation import Provenance, Released
-from kharness.testing import Call, FakeEngine
+from kharness.testing import FakeEngine
+from kharness.testing.recording import Call
 from tests.ops.world import World
 
 SETTINGS = """\

@@ -16,12 +16,12 @@ from kharness.ops.launch.subject import production_subject
 from kharness.ops.release.engine_target import EngineTarget
 from kharness.ops.release.release import launch
 from kharness.ops.release.work import Tests
+from kharness.plan import labels
 from kharness.plan.facts import ImageFacts
-from kharness.plan.project import labels
 from kharness.plan.release.operation import Provenance, Released
 from kharness.settings.catalog import ContainerDir, find_containers
 from kharness.settings.host import HostSettings
-from kharness.testing import ContainerTree
+from kharness.testing.tree import ContainerTree
 from tests.rootfs import context
 
 PROJECT = "site"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from kharness.ops.session.untouched import Witness
+from kharness.plan import labels
 from kharness.plan.launch.mounts import VolumeAction, VolumePlan
 from kharness.plan.launch.runspec import Mount, MountKind, RunSpec
-from kharness.plan.project import labels
 from tests.ops.world import World
 
 

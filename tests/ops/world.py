@@ -12,12 +12,13 @@ from kharness.host.session.owner import Owner
 from kharness.host.state.state import State
 from kharness.ops.harness import Harness
 from kharness.ops.release.engine_target import EngineTarget
+from kharness.plan import labels
 from kharness.plan.facts import EngineFacts, ImageFacts
 from kharness.plan.launch.plan import Subject
-from kharness.plan.project import labels
 from kharness.settings.catalog import ContainerDir, find_containers
 from kharness.settings.host import HostSettings
-from kharness.testing import ContainerTree, FakeEngine
+from kharness.testing import FakeEngine
+from kharness.testing.tree import ContainerTree
 
 OWNER = Owner(machine="m1", boot="b1", pidns="4026531836", pid=4242, start=99)
 PROJECT = "shop"

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from kharness.plan import labels
 from kharness.plan.facts import HealthFacts, ImageFacts, PortRef
 from kharness.plan.launch.mounts import Scratch
 from kharness.plan.launch.plan import LaunchPlan, Subject, TestPlace, plan_production_launch, plan_test_launch
-from kharness.plan.project import labels
 from kharness.plan.session.modes import Mode
 from kharness.settings.load import parse_settings
 from kharness.settings.model import Settings

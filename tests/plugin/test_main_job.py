@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kharness.engine.api import Engine
-from kharness.plan.project import labels
+from kharness.plan import labels
 from tests.projects import REPOSITORY, Project
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kharness.plan.facts import ContainerFacts, PortRef, PublishedPort
-from kharness.plan.project.listing import Listed, ListedImage
+from kharness.plan.project import Listed, ListedImage
 from kharness.report.project import address_rows, image_row, life_text, listed_row, listed_value, wave_text
 from kharness.report.table import time_text
 

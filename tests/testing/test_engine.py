@@ -15,7 +15,9 @@ from kharness.engine.api import BuildRequest, Engine
 from kharness.errors import ConflictError, EngineError, EngineUnavailableError, ImageMissingError, LaunchError
 from kharness.plan.facts import Change, EngineFacts, ExecResult, HealthFacts, PortRef
 from kharness.plan.launch.runspec import RunSpec
-from kharness.testing import Call, ContainerTree, FakeEngine
+from kharness.testing import FakeEngine
+from kharness.testing.recording import Call
+from kharness.testing.tree import ContainerTree
 from tests.rootfs import context
 
 WEB = RunSpec(name="web", image="web:1")

@@ -19,9 +19,8 @@ from kharness.report.release import Line, reason_lines
 
 if TYPE_CHECKING:
     from kharness.host.machine.pages import Page
-    from kharness.ops.drift.response import ResponseOptions
     from kharness.ops.drift.scan import ScanTarget
-    from kharness.ops.drift.watch import Watch
+    from kharness.ops.drift.watch import ResponseOptions, Watch
     from kharness.ops.harness import Harness
     from kharness.plan.drift.changes import ScanResult
 
@@ -60,8 +59,8 @@ def cowscan_command(
       kharness cowscan
       kharness cowscan filewatchdock --snapshot --restart
     """
-    from kharness.ops.drift.response import ResponseOptions, respond
     from kharness.ops.drift.scan import chosen
+    from kharness.ops.drift.watch import ResponseOptions, respond
     from kharness.ops.launch.dry_run import would_respond
     from kharness.report.drift import done_lines, done_value, drift_lines, drift_value
 
@@ -101,8 +100,8 @@ def _scan_and_record(harness: Harness, targets: Sequence[ScanTarget]) -> tuple[S
 
 
 def _accept_volumes(harness: Harness, names: tuple[str, ...], asked: ResponseOptions, *, dry_run: bool) -> None:
-    from kharness.ops.drift.response import ResponseOptions
     from kharness.ops.drift.scan import accept_volumes, chosen
+    from kharness.ops.drift.watch import ResponseOptions
 
     if not names or asked != ResponseOptions() or dry_run:
         raise UsageError("--accept needs the NAMES of containers whose volumes are right, and does nothing else")

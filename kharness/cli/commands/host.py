@@ -19,7 +19,7 @@ from kharness.errors import EngineUnavailableError
 
 if TYPE_CHECKING:
     from kharness.host.project.projects import Registered
-    from kharness.plan.project.listing import Described
+    from kharness.plan.project import Described
 
 
 SIGNS = {(True, False): ("ok", "green"), (True, True): ("--", "yellow"), (False, True): ("!!", "red")}
@@ -209,7 +209,7 @@ def list_command(
 
 
 def _why_down(found: list[Described]) -> dict[str, str | None]:
-    from kharness.ops.fleet.checkup import why_down
+    from kharness.ops.fleet.status import why_down
 
     harness = open_here()
     reasons = ((each.name, why_down(harness, each.name)) for each in found)

@@ -1,4 +1,4 @@
-"""Look at production: lists, addresses, ids. What these commands import stays light; see `ops.project.view`."""
+"""Look at production: lists, addresses, ids. What these commands import stays light; see `ops.project.production`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from kharness.cli.output import print_table
 from kharness.cli.running import main
 from kharness.errors import EngineError
 from kharness.ops.project.listing import images, production
-from kharness.ops.project.lost import hints_of
 from kharness.ops.project.production import must_run, present
+from kharness.ops.project.unfinished import hints_of
 from kharness.ops.project.view import View
 from kharness.plan.launch.life import why_not_up
-from kharness.plan.project.listing import Listed
+from kharness.plan.project import Listed
 from kharness.report.project import (
     ADDRESSES,
     EVERYTHING,

@@ -17,7 +17,7 @@ from kharness.errors import UsageError
 from kharness.plan.session.modes import session_flags
 
 if TYPE_CHECKING:
-    from kharness.plan.fleet.course import JobResult
+    from kharness.plan.fleet import JobResult
 
 
 @click.command("up-all")
@@ -186,7 +186,7 @@ def check_all_up_command(*, as_json: bool) -> None:
       kharness check-all-up
       kharness check-all-up || mail -s 'containers' root </dev/null
     """
-    from kharness.ops.fleet.checkup import check_all_up, others
+    from kharness.ops.fleet.status import check_all_up, others
     from kharness.report.fleet import checked_lines
 
     harness = open_here()

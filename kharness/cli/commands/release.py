@@ -211,8 +211,7 @@ def recover_command(*, new_ledger: bool, dry_run: bool) -> None:
     """
     from kharness.ops.launch.dry_run import would_recover
     from kharness.ops.project.unfinished import all_unfinished
-    from kharness.ops.release.rebuild import would_rebuild
-    from kharness.ops.release.recover import recover
+    from kharness.ops.release.recover import recover, would_rebuild
 
     harness = open_here()
     if dry_run:
@@ -233,7 +232,7 @@ def recover_command(*, new_ledger: bool, dry_run: bool) -> None:
 
 
 def _rebuild(harness: Harness) -> None:
-    from kharness.ops.release.rebuild import rebuild
+    from kharness.ops.release.recover import rebuild
 
     aside, entries = rebuild(harness)
     click.echo(f"the damaged ledger is now {aside}")

@@ -14,7 +14,7 @@ from kharness.cli.group import Summaries
 from kharness.cli.here import host_here, project_here
 from kharness.cli.output import dry_run_option, tell
 from kharness.host.machine.systemd import DIRECTORY, install_units, problems_of, remove_units, systemctl
-from kharness.plan.host.units import Names, units
+from kharness.plan.host import Names, units
 from kharness.settings.project import project_of
 
 KEPT = ("KHARNESS_", "KTOOLS_D_", "DOCKER_", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME")

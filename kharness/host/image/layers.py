@@ -1,4 +1,4 @@
-"""Read the layers of an image out of the archive that an engine saves: docker's own form, and OCI's beside it.
+"""The layers of an image, read from the archive that an engine saves (docker's form and OCI's), and records of them.
 
 An archive is read once, as a stream: each layer becomes a value when it comes by, and the manifest, which may come
 last, says their order.
@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import posixpath
 import re
 import stat
 import tarfile
+import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain
-from typing import IO, Protocol
+from pathlib import Path
+from typing import IO, Any, Protocol
 
 from kharness.errors import UnseenError
 from kharness.host.volumes.archive import Chunks
-from kharness.plan.checks.content import PASSWD, ImageLayer, LayerEntry, LeakedSecret
+from kharness.plan.checks.content import PASSWD, Content, ImageLayer, LayerEntry, LeakedSecret
 from kharness.plan.checks.leaks import is_example, is_library, leaks
 
 MANIFEST = "manifest.json"
@@ -186,3 +190,95 @@ def _read(inner: tarfile.TarFile) -> ImageLayer:
         secrets=tuple(secrets),
         passwd=passwd,
     )
+
+
+VERSION = 2
+"""Raised whenever a scan looks for more, so that records of an older version are read again."""
+UNUSED = 30 * 86_400.0
+"""Seconds after which a record that was not read is removed."""
+
+
+@dataclass(frozen=True)
+class Scans:
+    """Records, a file each in a directory; a file's time is when it was last read.
+
+    Nothing is raised: where a record cannot be written, or is damaged, the image is read again.
+    """
+
+    directory: Path
+
+    def content(self, digest: str) -> Content | None:
+        """Return what is in the image of that digest, None where it is not known."""
+        said = self._read(f"image-{digest}")
+        with suppress(TypeError, KeyError, ValueError):
+            content = None if said is None else _content(said)
+            return content if content and content.files else None
+        return None
+
+    def layer(self, digest: str) -> ImageLayer | None:
+        """Return what is in a layer, None where it is not known."""
+        said = self._read(f"layer-{digest}")
+        with suppress(TypeError, KeyError, ValueError):
+            return None if said is None else _recorded(said)
+        return None
+
+    def keep(self, digest: str, layer: ImageLayer) -> None:
+        """Record a layer."""
+        self._write(f"layer-{digest}", asdict(layer))
+
+    def keep_content(self, digest: str, content: Content) -> None:
+        """Record an image."""
+        self._write(f"image-{digest}", asdict(content))
+
+    def forget(self) -> None:
+        """Remove records that were not read in a month."""
+        for file in self.directory.iterdir() if self.directory.is_dir() else ():
+            with suppress(OSError):
+                if time.time() - file.stat().st_mtime > UNUSED:
+                    file.unlink()
+
+    def _write(self, name: str, said: dict[str, Any]) -> None:
+        file = self.directory / f"{name}.json"
+        new = self.directory / f".{name}-{os.getpid()}"
+        with suppress(OSError):
+            self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # As ASCII: a path that is not UTF-8 has half a character in it.
+            new.write_text(json.dumps({"version": VERSION, "said": said}), encoding="ascii")
+            new.replace(file)
+
+    def _read(self, name: str) -> Any:
+        # Whatever is wrong with what was kept, the image itself is there to be read.
+        file = self.directory / f"{name}.json"
+        with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
+            kept = json.loads(file.read_text(encoding="ascii"))
+            if kept["version"] == VERSION:
+                with suppress(OSError):
+                    os.utime(file)
+                return kept["said"]
+        return None
+
+
+def _content(said: Any) -> Content:
+    return Content(
+        files=int(said["files"]),
+        set_uid=tuple(said["set_uid"]),
+        world_writable=tuple(said["world_writable"]),
+        managers=tuple(said["managers"]),
+        secrets=_secrets(said["secrets"]),
+        lost=_secrets(said["lost"]),
+        passwd=said["passwd"],
+    )
+
+
+def _recorded(said: Any) -> ImageLayer:
+    return ImageLayer(
+        entries=tuple(LayerEntry(each["path"], each["mode"], capable=each["capable"]) for each in said["entries"]),
+        removed=tuple(said["removed"]),
+        emptied=tuple(said["emptied"]),
+        secrets=_secrets(said["secrets"]),
+        passwd=said["passwd"],
+    )
+
+
+def _secrets(said: Any) -> tuple[LeakedSecret, ...]:
+    return tuple(LeakedSecret(each["kind"], each["path"]) for each in said)

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from kharness.errors import HostError
 from kharness.plan.session.networks import Route, routes_of
-from kharness.plan.volumes.usage import Room
+from kharness.plan.volumes.copying import Room
 
 ROUTES = Path("/proc/net/route")
 TIME_ERROR = 5

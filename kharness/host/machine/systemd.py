@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kharness.errors import HostError, UsageError
-from kharness.plan.host.units import MARK
+from kharness.plan.host import MARK
 
 DIRECTORY = Path("/etc/systemd/system")
 RUNNING = Path("/run/systemd/system")

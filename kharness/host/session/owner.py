@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from kharness.errors import HostError
-from kharness.plan.project import labels
+from kharness.plan import labels
 
 Liveness = Literal["alive", "dead", "foreign"]
 StartReader = Callable[[int], int | None]

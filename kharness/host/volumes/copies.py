@@ -18,7 +18,7 @@ from kharness.errors import HostError
 from kharness.host.trees import holding, open_directory
 from kharness.host.volumes.content import forget_inherited_acl, give
 from kharness.host.volumes.copying import Copier, Progress
-from kharness.host.volumes.survey import (
+from kharness.host.volumes.fingerprint import (
     Survey,
     refuse_full_disk,
     refuse_sockets,

@@ -33,7 +33,7 @@ from kharness.host.session.baseline import writes_since
 from kharness.host.volumes import btrfs
 from kharness.host.volumes.copies import make_copy
 from kharness.host.volumes.directories import ensure_directory, remove_tree
-from kharness.host.volumes.survey import refuse_full_disk, survey, why_no_reflink
+from kharness.host.volumes.fingerprint import refuse_full_disk, survey, why_no_reflink
 from kharness.plan.volumes.snapshots import DATA, PLACE, Snapshot, Writes, in_order
 
 ABOUT = "about.json"

@@ -13,10 +13,10 @@ from kharness.ops.drift.scanner import Scanner, Seen, open_scanner
 from kharness.ops.harness import Harness
 from kharness.ops.project.identity import productions
 from kharness.ops.volumes.manifest import accept, watched
+from kharness.plan import labels
 from kharness.plan.drift.changes import Drifted, ScanResult, judge
 from kharness.plan.drift.watch import LastScan, last_scan
 from kharness.plan.facts import ContainerFacts
-from kharness.plan.project import labels
 from kharness.settings.drift import DriftSettings
 from kharness.settings.model import Settings
 

@@ -21,8 +21,7 @@ from kharness.host.machine.kernel import root_mount
 from kharness.host.volumes.archive import Chunks
 from kharness.ops.harness import Harness
 from kharness.ops.image.contents import make_helper
-from kharness.plan.drift.changes import Drifted
-from kharness.plan.drift.engine_diff import drifted_of
+from kharness.plan.drift.changes import Drifted, drifted_of
 from kharness.plan.drift.layers import (
     OVERLAYS,
     SNAPSHOTTERS,

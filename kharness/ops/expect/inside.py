@@ -13,7 +13,7 @@ from kharness.ops.session.instance import Instance
 from kharness.ops.session.readiness import NotYetError, pauses
 from kharness.plan.expect import Text, described, has, lacks, with_texts
 from kharness.plan.facts import ExecResult, LogLine
-from kharness.plan.host.listening import programs
+from kharness.plan.host import programs
 from kharness.plan.launch.environment import redact
 
 

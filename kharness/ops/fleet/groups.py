@@ -12,9 +12,8 @@ from typing import Any
 
 from kharness.host.project.test_files import files_of_tests
 from kharness.host.session.results import new_result, take_result
-from kharness.ops.fleet.checkup import others
-from kharness.ops.fleet.course import Group, GroupWork, Values, worked
-from kharness.ops.fleet.fleet import Fleet
+from kharness.ops.fleet.course import Fleet, Group, GroupWork, Values, worked
+from kharness.ops.fleet.status import others
 from kharness.ops.harness import Harness
 from kharness.ops.image.build import bases_of, build
 from kharness.ops.launch.intent import why_stays_down
@@ -23,8 +22,7 @@ from kharness.ops.project.production import must_run, present
 from kharness.ops.release.stopping import down, restart
 from kharness.ops.session.pytests import release_flags, session_of
 from kharness.plan.facts import short_id
-from kharness.plan.fleet.course import Course, Hold, plan_course
-from kharness.plan.fleet.status import starting_text
+from kharness.plan.fleet import Course, Hold, plan_course, starting_text
 from kharness.plan.gate.result import judge
 from kharness.plan.session.modes import ALONE, IN_PROD, result_flags
 

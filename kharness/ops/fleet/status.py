@@ -1,9 +1,10 @@
-"""Gather what `kharness status` shows of every container directory."""
+r"""What \`kharness status\` shows of every container directory, and whether those that start with this host are up."""
 
 from __future__ import annotations
 
+import socket
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,18 +14,22 @@ from kharness.errors import EngineError, EngineUnavailableError, SettingsError, 
 from kharness.host.state.state import Verdict
 from kharness.ops.drift.scan import last_scans, remember, running, scan
 from kharness.ops.harness import Harness
+from kharness.ops.image.build import is_base
 from kharness.ops.launch.deviations import changes_of
 from kharness.ops.launch.intent import why_stays_down
 from kharness.ops.project.listing import production
-from kharness.ops.project.lost import hints_of, lost_names
-from kharness.ops.project.unfinished import all_unfinished
+from kharness.ops.project.production import present
+from kharness.ops.project.unfinished import all_unfinished, hints_of, lost_names
+from kharness.ops.session.needs import needs_text, unmet_needs
+from kharness.ops.session.readiness import probed
 from kharness.plan.drift.watch import LastScan
-from kharness.plan.facts import ContainerFacts, ImageFacts, UsageFacts
-from kharness.plan.fleet.status import LastTest, Status, busy, is_newer
+from kharness.plan.facts import ContainerFacts, ImageFacts, UsageFacts, short_id
+from kharness.plan.fleet import Checked, LastTest, Other, Status, busy, is_newer, waves
 from kharness.plan.launch.deviations import Changes, change_notes
-from kharness.plan.launch.life import why_stuck
-from kharness.plan.project.listing import Listed
+from kharness.plan.launch.life import is_done, state_text, why_not_up, why_stuck
+from kharness.plan.project import Listed
 from kharness.plan.text import moment
+from kharness.settings.model import Settings
 
 WAITING = 32
 """How many containers are measured at a time; the engine measures once a second for all of them."""
@@ -150,3 +155,73 @@ def _tested(verdict: Verdict | None) -> LastTest | None:
 def _made(image: ImageFacts | None) -> float | None:
     found = moment(image.created) if image else None
     return found.timestamp() if found else None
+
+
+def check_all_up(harness: Harness, fleet: Mapping[str, Settings], *, host: str | None = None) -> tuple[Checked, ...]:
+    """Check all containers with an `autostart` for this host, in the order of the waves.
+
+    A container without reasons is well. Raises `EngineError` only where the engine does not answer.
+    """
+    names = [name for wave in waves(fleet, host=host or socket.gethostname()) for name in wave]
+    with ThreadPoolExecutor(harness.host.launch_parallel) as pool:
+        return tuple(pool.map(lambda name: check_up(harness, name, fleet[name]), names))
+
+
+def check_up(harness: Harness, name: str, settings: Settings) -> Checked:
+    """Check one container."""
+    down = why_stays_down(harness, name)
+    if down is not None:
+        found = present(harness, name)
+        if found is None or not found.up:
+            return Checked(name=name, reasons=(), note=str(down))
+    return Checked(name=name, reasons=tuple(_reasons(harness, name, settings)))
+
+
+def others(harness: Harness, fleet: Mapping[str, Settings], *, host: str | None = None) -> tuple[Other, ...]:
+    """Return the containers in use that do not start with this host: with a live image, or a container.
+
+    Raises `EngineError`.
+    """
+    starting = {name for wave in waves(fleet, host=host or socket.gethostname()) for name in wave}
+    names = (name for name in sorted(fleet) if name not in starting)
+    return tuple(filter(None, (_other(harness, name, fleet) for name in names)))
+
+
+def _other(harness: Harness, name: str, fleet: Mapping[str, Settings]) -> Other | None:
+    found = present(harness, name)
+    if found is not None:
+        return Other(name=name, runs=found.state == "running", state=why_stuck(found) or state_text(found))
+    live = harness.engine.image(harness.tags(name).live)
+    if live is None or is_base(harness, name, fleet):
+        return None
+    return Other(name=name, runs=False, state="has no container")
+
+
+def why_down(harness: Harness, name: str) -> str:
+    """Return why it is not up, as the end of a sentence, empty if it is; its image is not checked."""
+    found = present(harness, name)
+    if found is None:
+        return "has no container"
+    settings = harness.settings(harness.catalog.select(name, prefix=False))
+    return "" if _is_done(found, settings) else "; ".join(why_not_up(found))
+
+
+def _reasons(harness: Harness, name: str, settings: Settings) -> Iterator[str]:
+    found = present(harness, name)
+    live = harness.engine.image(harness.tags(name).live)
+    if live is None:
+        yield "has no live image"
+    if found is None:
+        yield "has no container"
+        return
+    if not _is_done(found, settings):
+        yield from why_not_up(found) or probed(harness.engine, found)
+    if live is not None and found.image_id != live.id:
+        yield f"runs image {short_id(found.image_id)}, and {short_id(live.id)} is live"
+    yield from needs_text(unmet_needs(harness, settings))
+    with suppress(StateError):
+        yield from filter(None, [changes_of(harness, harness.catalog.select(name, prefix=False), found).by_hand_text])
+
+
+def _is_done(found: ContainerFacts, settings: Settings) -> bool:
+    return settings.may_end and is_done(found)

@@ -1,15 +1,19 @@
-"""The gate's facts about a service: what a session observed, the files on disk, and the tests of earlier sessions."""
+"""The gate's facts: before a session, which services it need not test; after it, what it observed of each."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from kharness.errors import KharnessError
 from kharness.host.project.test_files import files_of_tests, tests_of, unfound_files
 from kharness.ops.gate.inputs import Inputs, changes_since, inputs_now, tests_digest
 from kharness.ops.harness import Harness
+from kharness.ops.project.identity import productions
+from kharness.ops.release.rollback import was_released
+from kharness.plan import labels
+from kharness.plan.checks.catalog import checks_for
 from kharness.plan.gate.refusals import Collected, GateFacts
 from kharness.plan.session.modes import Mode
 from kharness.settings.catalog import ContainerDir
@@ -117,3 +121,51 @@ def _changes(harness: Harness, seen: Observed, *, mode: Mode, candidates: Mappin
         return ()
     now = inputs_now(harness, seen.directory, seen.settings, mode=mode, candidates=dict(candidates))
     return changes_since(seen.inputs, now)
+
+
+def find_unchanged(
+    harness: Harness, directories: Iterable[ContainerDir], settings: Mapping[str, Settings], *, mode: Mode
+) -> dict[str, str]:
+    """Return the directories that passed with exactly their present inputs, with the image id that passed."""
+    found = {}
+    for directory in directories:
+        if directory.name not in settings:
+            continue
+        now = inputs_now(harness, directory, settings[directory.name], mode=mode, candidates={})
+        verdict = harness.state.verdict(directory.name, mode.value, now.key) if now else None
+        if verdict and verdict.passed and harness.engine.image(verdict.image_id):
+            found[directory.name] = verdict.image_id
+    return found
+
+
+def find_idle(
+    harness: Harness, fleet: Iterable[ContainerDir], settings: Mapping[str, Settings]
+) -> tuple[list[str], list[str]]:
+    """Return the directories without a production container: never released, and released but not started by the host.
+
+    Among the latter are bases, and containers that a user starts by hand now and then; named itself, each must run.
+    """
+    present = {each.labels[labels.NAME] for each in productions(harness)}
+    absent = [each.name for each in fleet if each.name in settings and each.name not in present]
+    unreleased = [name for name in absent if not was_released(harness, name)]
+    return unreleased, [name for name in absent if name not in unreleased and settings[name].autostart is None]
+
+
+def answers_for_host(
+    harness: Harness, names: Iterable[str], settings: Mapping[str, Settings], *, out: Container[str]
+) -> str:
+    """Return the first directory that has checks of the host itself, which run once; empty without one.
+
+    `out` are those that are not tested.
+    """
+    default = harness.host.policy
+    return next(
+        (
+            name
+            for name in names
+            if name in settings
+            and name not in out
+            and any(check.of_host for check in checks_for(settings[name], default=default))
+        ),
+        "",
+    )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kharness.errors import HostError, KharnessError
 from kharness.host.image.context import LEFTOVERS
-from kharness.host.image.scans import VERSION
+from kharness.host.image.layers import VERSION
 from kharness.host.state.state import Verdict
 from kharness.ops.harness import Harness
 from kharness.ops.image.build import Built, read_recipe

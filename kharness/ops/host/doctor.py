@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kharness.engine.connect import connect
 from kharness.errors import EngineUnavailableError, KharnessError, SettingsError, StateError
-from kharness.host.volumes.survey import why_no_reflink
+from kharness.host.volumes.fingerprint import why_no_reflink
 from kharness.ops.harness import Harness
 from kharness.ops.host.findings import (
     ENGINE,
@@ -37,7 +37,7 @@ from kharness.ops.volumes.idmap import mapping_findings
 from kharness.ops.volumes.root import ACCEPT, root_changed
 from kharness.ops.volumes.scratch import why_not_overlaid
 from kharness.plan.facts import ContainerFacts, short_id
-from kharness.plan.fleet.course import wave_of
+from kharness.plan.fleet import wave_of
 from kharness.plan.launch.deviations import change_notes
 from kharness.plan.launch.life import state_text, why_stuck
 from kharness.plan.launch.runspec import left_out

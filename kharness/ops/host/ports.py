@@ -9,7 +9,7 @@ from kharness.host.machine.network import holder, host_interfaces, is_free
 from kharness.ops.harness import Harness
 from kharness.ops.project.view import View
 from kharness.plan.facts import ContainerFacts
-from kharness.plan.host.listening import address_text, clash, fixed, taken_by_containers
+from kharness.plan.host import address_text, clash, fixed, taken_by_containers
 from kharness.plan.launch.plan import LaunchPlan
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 - the engine's default

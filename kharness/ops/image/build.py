@@ -12,15 +12,15 @@ from pathlib import Path
 
 from kharness.engine.api import BuildRequest
 from kharness.errors import BuildError, ConflictError, HostError, ImageMissingError, KharnessError
-from kharness.host.image.base import Family, base_refs, ensure_base
+from kharness.host.image.base import Family, base_refs, ensure_base, host_suite
 from kharness.host.image.context import ContextEntry, content_digest, plan_context, stream
-from kharness.host.image.debian import host_suite
 from kharness.host.image.download import fetch, is_cached
 from kharness.host.locks import lock
 from kharness.ops.harness import Harness
 from kharness.ops.image.hardening import keep_report, overhear
 from kharness.ops.launch.secrets import refuse_secrets_in_image
 from kharness.ops.project.identity import refuse_shared_images
+from kharness.plan import labels
 from kharness.plan.facts import ImageFacts
 from kharness.plan.image.build import (
     ROOT_ARG,
@@ -35,7 +35,6 @@ from kharness.plan.image.build import (
     rewrite_bases,
     wants_root,
 )
-from kharness.plan.project import labels
 from kharness.settings.build import Build, Download
 from kharness.settings.catalog import ContainerDir
 from kharness.settings.model import Settings

@@ -12,14 +12,13 @@ from dataclasses import replace
 from functools import partial
 
 from kharness.errors import ContainerMissingError, EngineError, EngineUnavailableError, LaunchError, UnseenError
-from kharness.host.image.layers import read_layers
-from kharness.host.image.scans import Scans
+from kharness.host.image.layers import Scans, read_layers
 from kharness.ops.harness import Harness
+from kharness.plan import labels
 from kharness.plan.checks.content import Content, content_of
 from kharness.plan.facts import ImageFacts
 from kharness.plan.launch.plan import DEFAULT_PIDS, DEFAULT_TMPFS, Subject
 from kharness.plan.launch.runspec import Attachment, RunSpec
-from kharness.plan.project import labels
 
 
 def make_helper(harness: Harness, stack: ExitStack, image: ImageFacts, what: str, *, directory: str = "/") -> str:

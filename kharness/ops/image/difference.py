@@ -15,6 +15,7 @@ from kharness.host.volumes.archive import Chunks
 from kharness.ops.harness import Harness
 from kharness.ops.launch.subject import production_subject
 from kharness.ops.release.release import LINE
+from kharness.plan import labels
 from kharness.plan.facts import ImageFacts
 from kharness.plan.image.difference import (
     APK,
@@ -29,7 +30,6 @@ from kharness.plan.image.difference import (
 from kharness.plan.launch.docker_line import docker_line
 from kharness.plan.launch.plan import keyed, plan_production_launch
 from kharness.plan.launch.runspec import RunSpec
-from kharness.plan.project import labels
 from kharness.settings.catalog import ContainerDir
 
 KINDS = {

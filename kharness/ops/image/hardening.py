@@ -14,9 +14,9 @@ from kharness.errors import UsageError
 from kharness.host.state.state import HardeningRecord
 from kharness.ops.harness import Harness
 from kharness.ops.session.causes import Taken
+from kharness.plan import labels
 from kharness.plan.facts import ImageFacts, short_id
 from kharness.plan.image.hardening import Hardening, chains, is_report, read_report
-from kharness.plan.project import labels
 from kharness.settings.catalog import ContainerDir
 
 

@@ -15,9 +15,9 @@ from kharness.ops.launch.secrets import sweep_secrets, with_copies
 from kharness.ops.project.identity import refuse_shared_images, refuse_shared_volumes, tagged
 from kharness.ops.release.recover import settle
 from kharness.ops.volumes.snapshots import prune_data
+from kharness.plan import labels
 from kharness.plan.facts import ImageFacts, short_id
 from kharness.plan.image.tags import expired
-from kharness.plan.project import labels
 from kharness.settings.catalog import ContainerDir
 
 LOCK_TIMEOUT = 1.0

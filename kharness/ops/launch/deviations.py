@@ -10,6 +10,7 @@ from kharness.engine.requests import request_body
 from kharness.errors import KharnessError, SettingsError
 from kharness.ops.harness import Harness
 from kharness.ops.launch.subject import production_subject
+from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, ImageFacts
 from kharness.plan.launch.deviations import (
     Changes,
@@ -23,7 +24,6 @@ from kharness.plan.launch.deviations import (
 from kharness.plan.launch.environment import redact
 from kharness.plan.launch.plan import LaunchPlan, Subject, keyed, plan_production_launch
 from kharness.plan.launch.traits import MAC_ADDRESS, Traits, reported, requested, sealed
-from kharness.plan.project import labels
 from kharness.settings.catalog import ContainerDir
 
 RECORDS = "launches of "

@@ -10,19 +10,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from kharness.host.project.projects import Registered, registered
-from kharness.ops.drift.response import ResponseOptions
+from kharness.ops.drift.watch import ResponseOptions
 from kharness.ops.harness import Harness
 from kharness.ops.launch.secrets import named_secrets
 from kharness.ops.launch.subject import instance_subject, read_env_files
 from kharness.ops.launch.volumes import missing_here
 from kharness.ops.project.unfinished import all_unfinished
 from kharness.ops.release.recover import Recovered
+from kharness.plan import labels
 from kharness.plan.drift.changes import Action, ScanResult
 from kharness.plan.facts import ImageFacts, short_id
 from kharness.plan.image.tags import Tags
 from kharness.plan.launch.plan import LaunchPlan, Subject, TestPlace, plan_production_launch, plan_test_launch
 from kharness.plan.launch.runspec import MountKind
-from kharness.plan.project import labels
 from kharness.plan.release.operation import Phase
 from kharness.plan.session.modes import Mode
 from kharness.plan.session.untouched import shown

@@ -9,11 +9,11 @@ from kharness.host.volumes.secrets import read_secret
 from kharness.ops.harness import Harness
 from kharness.ops.launch.secrets import copies_of, instance_secrets, production_secrets
 from kharness.ops.project.production import present
+from kharness.plan import labels
 from kharness.plan.facts import ImageFacts
 from kharness.plan.launch.environment import parse_env, texts
 from kharness.plan.launch.plan import Subject
 from kharness.plan.launch.runspec import API
-from kharness.plan.project import labels
 from kharness.settings.catalog import ContainerDir
 from kharness.settings.layers import for_test
 from kharness.settings.model import Settings

@@ -16,10 +16,10 @@ from kharness.ops.release.ledger import note_of_live
 from kharness.ops.release.relaunch import check_launch, launch_missing, relaunch
 from kharness.ops.session.needs import needs_text, unmet_needs, why_unmet_now
 from kharness.ops.session.readiness import SETTLED, wait_production
+from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, ImageFacts
 from kharness.plan.launch.deviations import change_notes
 from kharness.plan.launch.life import seconds_up, why_stuck
-from kharness.plan.project import labels
 from kharness.plan.session.readiness import COMPLETED, ByRunning
 from kharness.settings.catalog import ContainerDir
 from kharness.settings.layers import SettingsLayer

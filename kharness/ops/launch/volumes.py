@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from kharness.errors import HostError, UsageError
 from kharness.host.volumes.directories import ensure_directory
-from kharness.host.volumes.survey import first_channel
+from kharness.host.volumes.fingerprint import first_channel
 from kharness.ops.harness import Harness
 from kharness.ops.volumes.idmap import give_to_root
 from kharness.plan.launch.mounts import VolumeAction, VolumePlan, lacking, plan_production

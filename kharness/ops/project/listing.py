@@ -12,11 +12,11 @@ from kharness.host.project.test_files import files_of_tests
 from kharness.ops.project.identity import productions
 from kharness.ops.project.production import precedence
 from kharness.ops.project.view import View
+from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, ImageFacts
-from kharness.plan.fleet.course import wave_of
+from kharness.plan.fleet import wave_of
 from kharness.plan.image.tags import LATEST, LIVE, PREV
-from kharness.plan.project import labels
-from kharness.plan.project.listing import Described, Listed, ListedImage
+from kharness.plan.project import Described, Listed, ListedImage
 from kharness.settings.catalog import ContainerDir
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from kharness.engine.api import Runtime
 from kharness.errors import ContainerMissingError, EngineError
 from kharness.ops.project.identity import is_ours, whose
 from kharness.ops.project.view import View
+from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.launch.life import ASIDE, WAITING, state_text, why_stuck
-from kharness.plan.project import labels
 
 
 class EngineProduction:

@@ -34,9 +34,9 @@ from kharness.ops.volumes.mounters import known_volumes, located, record_volumes
 from kharness.ops.volumes.root import check_volume_root
 from kharness.ops.volumes.snapshots import snapshots_of
 from kharness.plan.facts import ContainerFacts
-from kharness.plan.project.moves import Renaming
+from kharness.plan.project import Renaming
 from kharness.plan.release.carry import anonymous_volumes
-from kharness.plan.volumes.usage import meets
+from kharness.plan.volumes.copying import meets
 from kharness.settings.load import NAME, SHORTEST
 
 WHAT = "a renaming"

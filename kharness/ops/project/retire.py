@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from kharness.errors import EngineError, HostError, KharnessError, RefusedError, SettingsError
 from kharness.host.locks import lock
 from kharness.host.state.lives import RETIRE
-from kharness.host.volumes.survey import survey
+from kharness.host.volumes.fingerprint import survey
 from kharness.ops.drift.watch import silence
 from kharness.ops.harness import Harness
 from kharness.ops.image.build import bases_of
@@ -37,7 +37,7 @@ from kharness.ops.volumes.snapshots import snapshots_of
 from kharness.plan.facts import ContainerFacts, ImageFacts, MountFacts
 from kharness.plan.launch.mounts import plan_production
 from kharness.plan.launch.runspec import MountKind
-from kharness.plan.project.moves import Remains, Retirement, is_kept_by_us, users_of_images
+from kharness.plan.project import Remains, Retirement, is_kept_by_us, users_of_images
 
 
 def declared_mounts(harness: Harness, name: str) -> tuple[MountFacts, ...]:

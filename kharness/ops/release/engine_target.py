@@ -18,21 +18,21 @@ from kharness.ops.project.identity import created, is_ours, made_by, refuse_shar
 from kharness.ops.project.production import EngineProduction
 from kharness.ops.release.data import give_made, refuse_other_data
 from kharness.ops.release.target import Handler, LaunchSurvey, Reasons
-from kharness.ops.release.watching import watch
+from kharness.ops.release.verification import watch
 from kharness.ops.release.work import Back, Launching, Work
 from kharness.ops.session.causes import with_causes
 from kharness.ops.session.readiness import wait_production
 from kharness.ops.volumes.mounters import carry_of, record_volumes
 from kharness.ops.volumes.root import check_volume_root, record_volume_root, uses_volume_root
+from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.launch.life import ASIDE, WAITING, state_text
 from kharness.plan.launch.plan import LaunchPlan, Subject
 from kharness.plan.launch.runspec import left_out, refuse_unknown
-from kharness.plan.project import labels
 from kharness.plan.release.carry import carry_over
 from kharness.plan.release.operation import Former, Operation, former_of, retries_of
 from kharness.plan.release.steps import Act, Step, Strategy
-from kharness.plan.volumes.usage import meets
+from kharness.plan.volumes.copying import meets
 
 OWN_NETWORKS = {"bridge", "host", "none", "default"}
 """Networks that every engine has."""

@@ -8,8 +8,8 @@ from kharness.errors import LaunchError, RefusedError, UsageError
 from kharness.host.locks import lock
 from kharness.ops.harness import Harness
 from kharness.ops.launch.subject import production_subject
-from kharness.ops.project.lost import hint_for_new
 from kharness.ops.project.production import how_to_launch, present
+from kharness.ops.project.unfinished import hint_for_new
 from kharness.ops.release.data import refusals_of_data
 from kharness.ops.release.ledger import refuse_moved
 from kharness.ops.release.notify import notify
@@ -18,10 +18,10 @@ from kharness.ops.release.release import LOCK_TIMEOUT, begun, operation_of, walk
 from kharness.ops.release.transaction import steps_of
 from kharness.ops.release.work import Launching
 from kharness.ops.volumes.prepare import prepare_launch
+from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, ImageFacts
 from kharness.plan.launch.origins import laid_over, refusals
 from kharness.plan.launch.plan import LaunchPlan, Subject, keyed, plan_production_launch, with_laid
-from kharness.plan.project import labels
 from kharness.plan.release.operation import Kind, Provenance, Released
 from kharness.settings.catalog import ContainerDir
 from kharness.settings.layers import SettingsLayer

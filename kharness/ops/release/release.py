@@ -12,7 +12,7 @@ from kharness.host.locks import lock
 from kharness.ops.harness import Harness
 from kharness.ops.launch.secrets import sweep_secrets
 from kharness.ops.project.identity import refuse_shared_images
-from kharness.ops.project.lost import hint_for_new
+from kharness.ops.project.unfinished import hint_for_new
 from kharness.ops.release.data import plan_data, refusals_of_data
 from kharness.ops.release.notify import notify
 from kharness.ops.release.recover import settle

@@ -19,10 +19,10 @@ from kharness.ops.release.verification import verify_in_place
 from kharness.ops.release.work import Tests
 from kharness.ops.volumes.root import check_volume_root
 from kharness.ops.volumes.snapshots import launches_of, snapshots_of
+from kharness.plan import labels
 from kharness.plan.facts import ImageFacts, short_id
 from kharness.plan.image.tags import RELEASE
 from kharness.plan.launch.plan import plan_production_launch
-from kharness.plan.project import labels
 from kharness.plan.release.operation import Kind, Provenance, Released, former_of
 from kharness.plan.release.steps import step_texts
 from kharness.plan.volumes.snapshots import Snapshot, Writes, snapshot_to_restore

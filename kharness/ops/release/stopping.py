@@ -22,11 +22,11 @@ from kharness.ops.release.ledger import note_of_live
 from kharness.ops.release.recover import settle, settle_releases
 from kharness.ops.release.release import LOCK_TIMEOUT
 from kharness.ops.volumes.root import check_volume_root
+from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.launch.deviations import change_notes
 from kharness.plan.launch.life import KILLED, state_text
-from kharness.plan.project import labels
-from kharness.plan.volumes.usage import meets
+from kharness.plan.volumes.copying import meets
 from kharness.settings.catalog import ContainerDir
 
 

@@ -13,16 +13,73 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from kharness.engine.api import Engine
 from kharness.ops.harness import Harness
 from kharness.ops.launch.secrets import give_secrets
 from kharness.ops.release.target import Reasons
 from kharness.ops.release.work import Launching
 from kharness.ops.session.pytests import ChildResult, ChildSessions, place_of
+from kharness.ops.session.readiness import failure, why_ill
+from kharness.plan.facts import ContainerFacts
 from kharness.plan.gate.refusals import TestOutcome
+from kharness.plan.launch.life import is_done, state_text
+from kharness.plan.launch.plan import LaunchPlan
 from kharness.plan.release.steps import Step
 from kharness.plan.release.verification import doubts, recorded
 from kharness.plan.session.modes import IN_PROD
+from kharness.plan.session.readiness import ByHealth
 from kharness.settings.catalog import ContainerDir
+
+POLL = 0.1
+"""Seconds between two looks at its state."""
+PROBE = 1.0
+"""Seconds between two health checks."""
+
+
+def watch(
+    engine: Engine,
+    plan: LaunchPlan,
+    container: str,
+    *,
+    before: ContainerFacts | None,
+    until: float,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> tuple[str, ...]:
+    """Watch a container `until` then, by the clock, and check its health at least once.
+
+    `before` is what it was when it became ready. Returns the reasons that speak against it; raises `LaunchError` where
+    there is something to say about its end. A job that has ended as it should needs no watching.
+    """
+    checked: float | None = None
+    while True:
+        facts = engine.container(container)
+        if facts is None or before is None:
+            return (f"{plan.spec.name}: the new production container vanished",)
+        if plan.ready.may_exit and is_done(facts):
+            return ()
+        if not facts.running or facts.restart_count > before.restart_count:
+            how = "was restarted" if facts.running else state_text(facts)
+            raise failure(engine, facts, plan.spec, f"did not keep running in production: it {how}")
+        if facts.health == "unhealthy":
+            raise failure(engine, facts, plan.spec, "became unhealthy in production")
+        now = clock()
+        if isinstance(plan.ready, ByHealth) and (checked is None or now >= until or now - checked >= PROBE):
+            if (why := why_ill(engine, container, plan.ready, sleep=sleep)) and _still_runs(engine, container):
+                raise failure(engine, facts, plan.spec, f"became unhealthy in production: {why}")
+            checked = clock()
+            if why:
+                continue
+        if now >= until:
+            return ()
+        sleep(POLL)
+
+
+def _still_runs(engine: Engine, container: str) -> bool:
+    # A container that has ended is reported by its end, not by a health check that found no process.
+    facts = engine.container(container)
+    return facts is not None and facts.running
+
 
 TESTS_ALONE = "--kharness-tests-alone"
 """Checks of settings were decided by the session that tested the image."""

@@ -11,11 +11,11 @@ from contextlib import suppress
 
 from kharness.engine.api import Engine
 from kharness.errors import KharnessError, LaunchError
+from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, ImageFacts
 from kharness.plan.image.hardening import Hardening
 from kharness.plan.launch.runspec import MountKind, RunSpec
 from kharness.plan.launch.users import resolve_user
-from kharness.plan.project import labels
 
 Taken = Callable[[ImageFacts], Hardening | None]
 """Returns what `/prep` took from an image, None where that is not known."""

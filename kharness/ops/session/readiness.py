@@ -18,7 +18,7 @@ from kharness.ops.harness import Harness
 from kharness.ops.image.hardening import taken_from
 from kharness.ops.session.causes import Taken, causes, nothing_taken
 from kharness.plan.facts import ContainerFacts
-from kharness.plan.host.listening import LISTEN, UNCONNECTED, listening_ports
+from kharness.plan.host import LISTEN, UNCONNECTED, listening_ports
 from kharness.plan.launch.life import is_done, why_not_up, why_stuck
 from kharness.plan.launch.plan import LaunchPlan
 from kharness.plan.launch.runspec import RunSpec

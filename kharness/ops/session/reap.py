@@ -14,8 +14,8 @@ from kharness.host.session.owner import Owner, liveness
 from kharness.host.volumes.directories import remove_tree
 from kharness.ops.harness import Harness
 from kharness.ops.session.networks import BRIDGE_PREFIX, remove_test_network
+from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, NetworkFacts, VolumeFacts
-from kharness.plan.project import labels
 from kharness.settings.project import LIBRARY
 
 TEST_ONLY: Mapping[str, str | None] = {labels.ROLE: labels.ROLE_TEST}

@@ -25,12 +25,12 @@ from kharness.ops.session.untouched import Witness, refuse_writable_reals
 from kharness.ops.volumes.prepare import give_new_directories, prepare_instance
 from kharness.ops.volumes.root import check_volume_root, uses_volume_root
 from kharness.ops.volumes.scratch import Made, Owned, make_scratch, remember_scratch, remove_scratch, with_originals
+from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.launch.environment import redact
 from kharness.plan.launch.mounts import Scratch
 from kharness.plan.launch.plan import LaunchPlan, Subject, TestPlace, names_on_network, plan_test_launch
 from kharness.plan.launch.runspec import RunSpec
-from kharness.plan.project import labels
 from kharness.plan.session.modes import Mode
 from kharness.plan.session.readiness import plan_test_readiness, volume_hints
 from kharness.settings.model import Settings, TestOverrides

@@ -16,8 +16,8 @@ from kharness.errors import HostError, RefusedError, SettingsError, UsageError
 from kharness.host.locks import lock
 from kharness.host.machine.kernel import room
 from kharness.host.volumes.archive import ArchiveWriter, remove_partial, writing
+from kharness.host.volumes.fingerprint import Survey, survey
 from kharness.host.volumes.snapshots import Snapshots
-from kharness.host.volumes.survey import Survey, survey
 from kharness.ops.harness import Harness
 from kharness.ops.project.identity import is_ours
 from kharness.ops.project.production import present

@@ -14,8 +14,8 @@ from kharness.errors import KharnessError, LockedError
 from kharness.host.locks import lock
 from kharness.host.volumes.freeze import Standstill, abandoned, forget, note
 from kharness.ops.harness import Harness
+from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts
-from kharness.plan.project import labels
 from kharness.settings.volumes import Freeze
 
 LOCK_TIMEOUT = 60.0

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from kharness.errors import HostError
-from kharness.host.volumes.survey import survey
+from kharness.host.volumes.fingerprint import survey
 from kharness.ops.harness import Harness
 from kharness.ops.volumes.snapshots import snapshots_of
 from kharness.plan.launch.mounts import Scratch, VolumeAction, plan_production, plan_test

@@ -15,11 +15,11 @@ from pathlib import Path
 from kharness.engine.api import Engine
 from kharness.errors import KharnessError
 from kharness.ops.harness import Harness
+from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, MountFacts
 from kharness.plan.launch.plan import LaunchPlan, Subject
-from kharness.plan.project import labels
 from kharness.plan.release.carry import Carry, anonymous_volumes, plan_carry
-from kharness.plan.volumes.usage import mounters
+from kharness.plan.volumes.copying import mounters
 
 
 def running_mounters(harness: Harness, path: Path, *, writable: bool = False) -> tuple[ContainerFacts, ...]:

@@ -15,16 +15,16 @@ from kharness.host.session.baseline import Baseline
 from kharness.host.session.overlay import UPPER, mount_overlay, unmount_overlays, why_no_overlay
 from kharness.host.volumes.copies import make_copy, make_empty, make_tree
 from kharness.host.volumes.directories import ensure_directory, remove_if_empty, remove_tree
-from kharness.host.volumes.survey import Survey, refuse_full_disk, refuse_sockets, survey, why_no_reflink
+from kharness.host.volumes.fingerprint import Survey, refuse_full_disk, refuse_sockets, survey, why_no_reflink
 from kharness.ops.harness import Harness
 from kharness.ops.launch.volumes import looking
 from kharness.ops.project.identity import is_ours
 from kharness.ops.volumes.freeze import frozen
 from kharness.ops.volumes.mounters import running_mounters
+from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.launch.mounts import VolumeAction, VolumePlan, nested
 from kharness.plan.launch.runspec import MountKind
-from kharness.plan.project import labels
 from kharness.plan.text import size_text
 from kharness.plan.volumes.copying import CopyCase, choose_freeze, choose_strategy, estimate
 from kharness.settings.model import TestOverrides

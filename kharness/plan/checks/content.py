@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from kharness.plan.checks.check import CIS, check
-from kharness.plan.globs import matches
+from kharness.plan.trees import matches
 from kharness.settings.policy import Policy
 
 MANAGERS = frozenset(

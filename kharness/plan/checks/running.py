@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kharness.plan.checks.check import CIS, check
 from kharness.plan.facts import PortRef, ProcessFacts
-from kharness.plan.host.listening import program
+from kharness.plan.host import program
 from kharness.settings.policy import Policy
 
 INITS = frozenset({"docker-init", "podman-init", "tini", "catatonit", "dumb-init"})

@@ -13,9 +13,9 @@ from graphlib import CycleError, TopologicalSorter
 from math import inf
 
 from kharness.errors import UsageError
+from kharness.plan import labels
 from kharness.plan.facts import ImageFacts, short_id
 from kharness.plan.image.tags import Tags
-from kharness.plan.project import labels
 from kharness.plan.text import moment
 
 ROOT_ARG = "KHARNESS_BASE"

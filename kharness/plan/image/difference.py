@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kharness.plan.facts import ImageFacts
-from kharness.plan.project.labels import PREFIX
+from kharness.plan.labels import PREFIX
 from kharness.plan.trees import compare
 
 DPKG, APK = "var/lib/dpkg/status", "lib/apk/db/installed"

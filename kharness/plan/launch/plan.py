@@ -10,11 +10,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kharness.errors import UsageError
+from kharness.plan import labels
 from kharness.plan.facts import HealthFacts, ImageFacts, PortRef
 from kharness.plan.launch.environment import SecretCopy, SecretValue, instance_copies, production_copies, texts
 from kharness.plan.launch.mounts import Scratch, VolumePlan, plan_production, plan_test
 from kharness.plan.launch.runspec import Attachment, Mount, MountKind, Publish, RunSpec
-from kharness.plan.project import labels
 from kharness.plan.session.modes import Mode
 from kharness.plan.session.readiness import (
     ReadyCheck,

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from posixpath import normpath
 from typing import Any
 
+from kharness.plan import labels
 from kharness.plan.facts import ImageFacts, short_id
 from kharness.plan.launch.life import ASIDE, WAITING
-from kharness.plan.project import labels
 from kharness.settings.plain import PLAIN, ValueKind
 
 Traits = Mapping[str, str]

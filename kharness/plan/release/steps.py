@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from kharness.plan import labels
 from kharness.plan.facts import short_id
 from kharness.plan.image.tags import TagMove, plan_revert
 from kharness.plan.launch.life import ASIDE, WAITING
-from kharness.plan.project import labels
 from kharness.plan.release.operation import Data, Former, Operation
 from kharness.plan.volumes.snapshots import DATA, PLACE
 

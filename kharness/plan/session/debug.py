@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, HealthFacts, ImageFacts
 from kharness.plan.launch.docker_line import docker_words
 from kharness.plan.launch.plan import LaunchPlan, Subject
 from kharness.plan.launch.runspec import Attachment, MountKind, RunSpec
-from kharness.plan.project import labels
 
 CAPABILITIES = ("SYS_PTRACE", "SYS_ADMIN", "DAC_READ_SEARCH", "NET_RAW")
 """To see processes of other users and what they have open, and to join namespaces, capabilities(7); to read what

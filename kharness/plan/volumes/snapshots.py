@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from kharness.plan.launch.runspec import Mount, MountKind
-from kharness.plan.volumes.usage import meets
+from kharness.plan.volumes.copying import meets
 
 PLACE = ".kharness/snapshots"
 """Where snapshots are below the volume root; its mode is 0700: they keep what only a container's user may read."""

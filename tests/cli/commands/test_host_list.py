@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from kharness.cli.group import cli
-from kharness.testing import ContainerTree
+from kharness.testing.tree import ContainerTree
 
 NOWHERE = "unix:///nowhere/docker.sock"
 

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from kharness.cli.group import cli
 from kharness.engine.api import Engine
+from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts
-from kharness.plan.project import labels
 from kharness.settings.model import Settings
 from tests.cli.here import here
 from tests.cli.terminal import Terminal

@@ -22,7 +22,7 @@ sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
 from kharness.cli.commands import status
 from kharness.errors import EngineUnavailableError
-from kharness.plan.project import labels
+from kharness.plan import labels
 from kharness.plan.launch.runspec import RunSpec
 from tests.ops.world import World
 

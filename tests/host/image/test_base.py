@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from kharness.errors import HostError, ImageMissingError
-from kharness.host.image.base import ALPINE, BaseImage, ensure_base
-from kharness.host.image.debian import host_suite
+from kharness.host.image.base import ALPINE, BaseImage, ensure_base, host_suite
 from kharness.plan.facts import ImageFacts
 
 DEBIAN = f"ktools/base:{host_suite().distribution}-{host_suite().codename}"

@@ -9,7 +9,7 @@ import pytest
 
 from kharness.errors import HostError, UsageError
 from kharness.host.machine.systemd import install_units, problems_of, remove_units
-from kharness.plan.host.units import MARK, Names, units
+from kharness.plan.host import MARK, Names, units
 
 NAMES = Names("shop")
 COMMAND = ["/bin/true", "-m", "kharness"]

@@ -234,7 +234,7 @@ def test_a_destination_without_sense_is_a_reason() -> None:
 
 
 def test_a_host_without_iptables_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kharness.host.session.netfilter.shutil.which", lambda _name, path: None)  # noqa: ARG005
+    monkeypatch.setattr("kharness.host.session.firewall.shutil.which", lambda _name, path: None)  # noqa: ARG005
     assert guard_bridge("lo", comment="kharness:test") == "iptables is not installed"
     assert guarded_bridges() == ()
     unguard("lo")

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from kharness.host.session.owner import Owner, current_owner, liveness, process_start
-from kharness.plan.project import labels
+from kharness.plan import labels
 
 HERE = Owner(machine="m", boot="b", pidns="1", pid=10, start=100)
 

@@ -225,7 +225,7 @@ def test_a_tree_may_change_while_it_is_looked_at(tmp_path: Path, monkeypatch: py
             (top / path).symlink_to(tmp_path / path)
         return original(path, flags, *args, dir_fd=dir_fd)
 
-    monkeypatch.setattr("kharness.host.volumes.survey.os.open", opens)
+    monkeypatch.setattr("kharness.host.volumes.fingerprint.os.open", opens)
     found = fingerprint(top)
     assert set(found.listings) == {""}
     assert found.unread == {}

@@ -6,7 +6,7 @@ import pytest
 
 from kharness.errors import EngineError, HostError
 from kharness.ops.drift.scan import drift_of
-from kharness.plan.project import labels
+from kharness.plan import labels
 from kharness.testing import FakeEngine
 from tests.ops.drift.scanned import TODAY, launched, scanned
 from tests.ops.world import World

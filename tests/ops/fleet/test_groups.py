@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from kharness.errors import ContainerMissingError, EngineError
-from kharness.ops.fleet.course import Group
-from kharness.ops.fleet.fleet import UNKNOWN, Fleet
+from kharness.ops.fleet.course import UNKNOWN, Fleet, Group
 from kharness.ops.fleet.groups import (
     MOST,
     NO_TESTS,
@@ -22,7 +21,7 @@ from kharness.ops.fleet.groups import (
 )
 from kharness.ops.session.pytests import release_flags
 from kharness.plan.facts import ExecResult
-from kharness.plan.fleet.course import End, Hold, can_begin, stages
+from kharness.plan.fleet import End, Hold, can_begin, stages
 from kharness.plan.gate.result import SessionResult
 from kharness.settings.catalog import find_containers
 from kharness.testing.tree import write

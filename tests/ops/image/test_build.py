@@ -12,8 +12,8 @@ import pytest
 from kharness.engine.api import BuildRequest
 from kharness.errors import BuildError, ConflictError, HostError, ImageMissingError, UsageError
 from kharness.ops.image.build import Built, bases_of, build, read_recipe
-from kharness.plan.project import labels
-from kharness.testing import Call
+from kharness.plan import labels
+from kharness.testing.recording import Call
 from tests.ops.world import World
 
 

@@ -10,8 +10,8 @@ from kharness.errors import UsageError
 from kharness.ops.image.build import build
 from kharness.ops.image.hardening import ImageHardening, hardening_of, keep_report
 from kharness.ops.image.prune import prune
+from kharness.plan import labels
 from kharness.plan.image.hardening import Deed, Hardening
-from kharness.plan.project import labels
 from tests.ops.world import World
 
 TOLD = "RUN echo prep+ a begin alpine\nRUN echo prep+ a did sbin removed {names}\nRUN echo prep+ a end {count}\n"

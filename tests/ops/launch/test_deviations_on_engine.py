@@ -9,12 +9,10 @@ import pytest
 
 from kharness.engine.api import Engine
 from kharness.errors import EngineError, RefusedError
-from kharness.ops.checks.inspection import Inspection, now
-from kharness.ops.checks.judge import examine
-from kharness.ops.fleet.checkup import check_up
-from kharness.ops.fleet.fleet import Fleet
+from kharness.ops.checks import Inspection, examine, now
+from kharness.ops.fleet.course import Fleet
 from kharness.ops.fleet.groups import plan_group, work_on
-from kharness.ops.fleet.status import statuses
+from kharness.ops.fleet.status import check_up, statuses
 from kharness.ops.launch.deviations import RECORDS, changes_of
 from kharness.ops.launch.up import run, up
 from kharness.ops.release.stopping import down, restart

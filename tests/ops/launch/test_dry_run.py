@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from kharness.errors import UsageError
-from kharness.ops.drift.response import ResponseOptions
+from kharness.ops.drift.watch import ResponseOptions
 from kharness.ops.launch.dry_run import would_recover, would_respond
-from kharness.ops.release.rebuild import rebuild, would_rebuild
+from kharness.ops.release.recover import rebuild, would_rebuild
 from kharness.plan.drift.changes import Drifted, DriftVerdict, ScanResult
 from kharness.plan.facts import ImageFacts, short_id
 from tests.ops.release.test_recover import left_in_the_middle

@@ -26,9 +26,9 @@ from kharness.ops.project.production import present
 from kharness.ops.release.recover import recover
 from kharness.ops.release.relaunch import relaunch
 from kharness.ops.release.release import launch
+from kharness.plan import labels
 from kharness.plan.launch.plan import BESIDE, keyed, plan_production_launch
 from kharness.plan.launch.runspec import Attachment, RunSpec
-from kharness.plan.project import labels
 from kharness.plan.release.operation import Provenance
 from kharness.settings.host import HostSettings
 from kharness.testing import FakeEngine

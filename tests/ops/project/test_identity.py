@@ -14,7 +14,7 @@ from kharness.ops.project.identity import how_to_remove, productions, whose
 from kharness.ops.project.production import must_be_there
 from kharness.ops.release.relaunch import relaunch
 from kharness.ops.release.release import promote
-from kharness.plan.project import labels
+from kharness.plan import labels
 from tests.ops.neighbours import EVIDENCE, in_memory, play
 from tests.ops.world import World
 

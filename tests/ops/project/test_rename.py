@@ -12,9 +12,9 @@ from kharness.host.locks import lock
 from kharness.ops.fleet.status import statuses
 from kharness.ops.launch.intent import why_stays_down
 from kharness.ops.launch.up import up
-from kharness.ops.project.lost import hints_of, lost_names
 from kharness.ops.project.rename import rename
 from kharness.ops.project.retire import retire
+from kharness.ops.project.unfinished import hints_of, lost_names
 from kharness.ops.release.release import launch
 from kharness.ops.release.rollback import earlier
 from kharness.ops.release.stopping import down

@@ -25,7 +25,7 @@ from kharness.plan.facts import ImageFacts
 from kharness.plan.launch.runspec import Mount, MountKind, RunSpec
 from kharness.plan.release.operation import Kind, Operation, Provenance
 from kharness.report.project import retirement_lines
-from kharness.testing import Call
+from kharness.testing.recording import Call
 from tests.ops.cutting import killed
 from tests.ops.releases import SETTINGS, Production
 from tests.ops.world import World

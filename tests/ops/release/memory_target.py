@@ -10,9 +10,9 @@ from kharness.errors import ConflictError, EngineError, LaunchError
 from kharness.ops.harness import Harness
 from kharness.ops.release.target import Handler, LaunchSurvey, Reasons
 from kharness.ops.release.work import Back, Launching
+from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, ExecResult, LogLine, ProcessFacts, UsageFacts
 from kharness.plan.launch.plan import LaunchPlan, Subject
-from kharness.plan.project import labels
 from kharness.plan.release.operation import Operation, former_of
 from kharness.plan.release.steps import Act, Step, Strategy
 

@@ -21,10 +21,10 @@ from kharness.ops.launch.subject import instance_subject
 from kharness.ops.session.readiness import wait_ready
 from kharness.ops.session.reap import reap
 from kharness.ops.session.session import TestSession
+from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, ImageFacts, PortRef
 from kharness.plan.launch.life import is_finished_job
 from kharness.plan.launch.runspec import Mount, MountKind, RunSpec
-from kharness.plan.project import labels
 from kharness.plan.session.modes import Mode
 from kharness.plan.session.readiness import ByHealth, ByPorts, ByRunning, ReadyCheck
 from kharness.settings.catalog import ContainerDir

@@ -17,7 +17,7 @@ from kharness.ops.release.release import promote
 from kharness.plan.facts import ImageFacts
 from kharness.plan.release.carry import anonymous_volumes
 from kharness.plan.release.operation import Operation, Phase
-from kharness.testing import Call
+from kharness.testing.recording import Call
 from tests.ops.releases import EVIDENCE, READING, SETTINGS, Production, ledger
 
 

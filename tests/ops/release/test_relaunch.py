@@ -9,12 +9,12 @@ import pytest
 from kharness.errors import ConflictError, EngineError, KharnessError, LaunchError, UsageError
 from kharness.ops.release.relaunch import relaunch
 from kharness.ops.release.stopping import restart
+from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, ExecResult, ImageFacts
 from kharness.plan.launch.runspec import RunSpec
-from kharness.plan.project import labels
 from kharness.settings.flags import from_environment, from_flags
 from kharness.settings.host import NetworkDecl
-from kharness.testing import Call
+from kharness.testing.recording import Call
 from tests.ops.releases import SETTINGS, Production, do_by_hand
 
 Running = tuple[Production, ImageFacts]

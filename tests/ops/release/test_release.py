@@ -15,7 +15,7 @@ from kharness.ops.release.release import promote
 from kharness.plan.facts import ExecResult, ImageFacts
 from kharness.plan.launch.runspec import RunSpec
 from kharness.plan.release.operation import Provenance
-from kharness.testing import Call
+from kharness.testing.recording import Call
 from tests.ops.releases import (
     EVIDENCE,
     HEALTH,

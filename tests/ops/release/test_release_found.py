@@ -9,7 +9,7 @@ from kharness.ops.release.relaunch import relaunch
 from kharness.ops.release.release import launch
 from kharness.plan.facts import ExecResult, ImageFacts
 from kharness.plan.launch.runspec import RunSpec
-from kharness.testing import Call
+from kharness.testing.recording import Call
 from tests.ops.release.test_recover import left_in_the_middle
 from tests.ops.releases import EVIDENCE, SETTINGS, Production, exits, ledger
 

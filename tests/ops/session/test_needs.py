@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kharness.errors import LaunchError, UsageError
+from kharness.plan import labels
 from kharness.plan.facts import ImageFacts
-from kharness.plan.project import labels
 from tests.ops.sessions import NAME, opened, rest, web
 from tests.ops.world import World
 

@@ -10,7 +10,7 @@ from kharness.ops.session.pipeline import Order, Pipeline
 from kharness.ops.session.session import TestSession
 from kharness.plan.session.modes import Mode
 from kharness.settings.catalog import ContainerDir
-from kharness.testing import Call
+from kharness.testing.recording import Call
 from tests.ops.world import World
 
 PATIENCE = 30.0

@@ -15,9 +15,9 @@ from kharness.engine.api import NetworkRequest
 from kharness.errors import ConflictError, HostError
 from kharness.host.session.owner import Owner, current_owner
 from kharness.ops.session.reap import reap
+from kharness.plan import labels
 from kharness.plan.launch.runspec import Attachment, RunSpec
-from kharness.plan.project import labels
-from kharness.testing import Call
+from kharness.testing.recording import Call
 from tests.ops.conftest import FakeFirewall
 from tests.ops.world import World
 

@@ -13,11 +13,11 @@ import pytest
 from kharness.errors import ConflictError, EngineError, KharnessError, LaunchError, UsageError
 from kharness.ops.session.instance_facts import InstanceFacts
 from kharness.ops.session.reap import reap
+from kharness.plan import labels
 from kharness.plan.facts import ImageFacts
 from kharness.plan.launch.runspec import RunSpec
-from kharness.plan.project import labels
 from kharness.plan.session.modes import Mode
-from kharness.testing import Call
+from kharness.testing.recording import Call
 from tests.ops.sessions import NAME, VOLUMES, opened, rest, web
 from tests.ops.world import OWNER, World
 

@@ -16,7 +16,7 @@ from kharness.host.session.owner import current_owner
 from kharness.ops.launch.subject import instance_subject
 from kharness.ops.session.reap import reap
 from kharness.ops.session.session import TestSession
-from kharness.plan.project import labels
+from kharness.plan import labels
 from kharness.plan.session.modes import Mode
 from tests.engine.daemons import private_daemon, why_not
 from tests.ops.site import Site

@@ -15,7 +15,7 @@ from kharness.host.locks import lock
 from kharness.host.volumes.freeze import Standstill, note
 from kharness.ops.release.recover import recover
 from kharness.ops.volumes.freeze import Stood, frozen, thaw_abandoned
-from kharness.plan.project import labels
+from kharness.plan import labels
 from kharness.settings.volumes import Freeze
 from tests.ops.volumes.mounting import running
 from tests.ops.world import OWNER, World

@@ -15,8 +15,8 @@ from kharness.host.locks import lock
 from kharness.ops.release.relaunch import relaunch
 from kharness.ops.session.reap import reap
 from kharness.ops.volumes.prep import prep
+from kharness.plan import labels
 from kharness.plan.facts import EngineFacts, ExecResult
-from kharness.plan.project import labels
 from kharness.plan.session.modes import Mode
 from kharness.plan.volumes.prepare import PreparedState
 from tests.ops.releases import SETTINGS, Production

@@ -10,8 +10,8 @@ import pytest
 from kharness.errors import HostError, KharnessError, LaunchError, RefusedError, UsageError
 from kharness.host.volumes.archive import members
 from kharness.ops.volumes.restore import plan_restoration
+from kharness.plan import labels
 from kharness.plan.launch.runspec import Mount, MountKind, RunSpec
-from kharness.plan.project import labels
 from tests.ops.releases import Production
 from tests.ops.restoring import NEW, OLD, backed_up, box, carry_out, edit, rows
 from tests.ops.volumes.test_backup import with_data

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from kharness.errors import UsageError
+from kharness.plan import labels
 from kharness.plan.facts import ImageFacts
 from kharness.plan.image.build import BaseKind, BuildBase, BuildFacts, bases_in, plan_build
 from kharness.plan.image.tags import Tags
-from kharness.plan.project import labels
 
 TAGS = Tags("ktools", "web")
 FOREIGN = BuildBase(ref="debian:12", kind=BaseKind.FOREIGN, tag="debian:12")

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kharness.errors import UsageError
+from kharness.plan import labels
 from kharness.plan.facts import HealthFacts, PortRef
 from kharness.plan.launch.plan import DEFAULT_TMPFS, NO_RESOLVER
 from kharness.plan.launch.runspec import Attachment, Mount, MountKind, Publish, RunSpec
-from kharness.plan.project import labels
 from kharness.plan.session.modes import Mode
 from kharness.plan.session.readiness import ByPorts
 from tests.plan.made import OURS, PLACE, Said, health, image, ports, production_plan, subject, trial_plan

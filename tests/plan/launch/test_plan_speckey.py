@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from kharness.plan import labels
 from kharness.plan.facts import HealthFacts
 from kharness.plan.launch.plan import FIRST, spec_key
 from kharness.plan.launch.runspec import Attachment, RunSpec
-from kharness.plan.project import labels
 from kharness.settings.plain import PLAIN, PlainKey
 from tests.plan.made import production_plan, subject
 

@@ -1,1 +1,0 @@
-"""Gather the evidence about a container, and judge it by its checks."""

@@ -1,0 +1,299 @@
+"""Many containers: the order of work on them, what a failure holds back, and the status of each. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from graphlib import CycleError, TopologicalSorter
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from kharness.plan.drift.watch import LastScan
+from kharness.plan.facts import ImageFacts, UsageFacts
+from kharness.plan.launch.deviations import Changes
+from kharness.plan.project import Listed
+from kharness.plan.text import moment
+
+if TYPE_CHECKING:
+    from kharness.settings.model import Settings
+
+
+class End(Enum):
+    """How the work on a container ended; `HELD` and `LEFT` never began."""
+
+    DONE = "done"
+    FAILED = "failed"
+    HELD = "held back"
+    INTERRUPTED = "interrupted"
+    LEFT = "not begun"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobResult:
+    """The result of the work on a container: `text` is what was done, or why not; `log` has its output.
+
+    `notes` are other remarks, `data` plain values for programs, `tail` the last lines of the log.
+    """
+
+    name: str
+    end: End
+    text: str = ""
+    notes: tuple[str, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+    wave: int | None = None
+    seconds: float = 0.0
+    log: PurePath | None = None
+    tail: tuple[str, ...] = ()
+
+
+class Hold(Enum):
+    """What a failure holds back: all later `WAVES`, what `NEEDS` it, or `NOTHING`."""
+
+    WAVES = "waves"
+    NEEDS = "needs"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CourseStep:
+    """Work on one container: it begins when all in `after` have ended, and makes no sense without its `needs`.
+
+    `wave` is that of its start with the host, None where it does not start with the host.
+    """
+
+    name: str
+    wave: int | None = None
+    after: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """Steps in the order in which they begin, and what failed before anything began.
+
+    `impossible` says why some have no place among the steps, `waves` has their waves. The settings of those `broken`
+    cannot be read, so their waves are unknown. `aim` is the state that a wave must reach before the next begins.
+    """
+
+    steps: tuple[CourseStep, ...]
+    impossible: Mapping[str, str] = field(default_factory=dict)
+    waves: Mapping[str, int | None] = field(default_factory=dict)
+    broken: frozenset[str] = frozenset()
+    aim: str = "healthy"
+
+
+def plan_course(
+    waves: Mapping[str, int | None],
+    needs: Mapping[str, Iterable[str]],
+    *,
+    broken: Collection[str] = (),
+    backwards: bool = False,
+    aim: str = "healthy",
+) -> Course:
+    """Order containers by their waves, and after what they need; `backwards` reverses both.
+
+    Only needs among the names of `waves`, or `broken`, count. They override waves: a container that needs one of a
+    later wave begins after it. A container without a wave is ordered by its needs alone.
+    """
+    lost = frozenset(broken) - waves.keys()
+    edges = {name: frozenset(needs.get(name, ())) & (waves.keys() | lost) - {name} for name in sorted(waves)}
+    impossible = _circles(edges)
+    edges = {name: wanted for name, wanted in edges.items() if name not in impossible}
+    order = tuple(name for name in TopologicalSorter(edges).static_order() if name in edges)
+    floors: dict[str, int | None] = dict.fromkeys(lost) | {name: waves[name] for name in impossible}
+    for name in order:
+        known = [waves[name], *(floors[each] for each in sorted(edges[name]))]
+        floors[name] = max((wave for wave in known if wave is not None), default=None)
+    numbers = {name: floors[name] if waves[name] is not None else None for name in (*order, *impossible)}
+    wanted_by = {name: frozenset(each for each in order if name in edges[each]) for name in order}
+    steps = [
+        CourseStep(
+            name=name,
+            wave=numbers[name],
+            after=(wanted_by[name] if backwards else edges[name]) | _other_waves(name, numbers, backwards=backwards),
+            needs=edges[name],
+        )
+        for name in order
+    ]
+    depths = _depths(steps)
+    return Course(
+        steps=tuple(sorted(steps, key=lambda step: (depths[step.name], step.name))),
+        impossible=impossible,
+        waves={name: waves[name] for name in impossible},
+        broken=lost,
+        aim=aim,
+    )
+
+
+def stages(course: Course) -> tuple[tuple[CourseStep, ...], ...]:
+    """Return the steps that could begin together, in order."""
+    depths = _depths(course.steps)
+    found: dict[int, list[CourseStep]] = {}
+    for step in course.steps:
+        found.setdefault(depths[step.name], []).append(step)
+    return tuple(tuple(found[depth]) for depth in sorted(found))
+
+
+def can_begin(course: Course, ends: Mapping[str, End], *, hold: Hold) -> Iterator[tuple[CourseStep, str]]:
+    """Yield the steps that wait for nothing, each with the reason that holds it back, or an empty text.
+
+    `ends` are the steps that have ended; the caller knows which it has begun.
+    """
+    lost = course.impossible.keys() | course.broken
+    for step in course.steps:
+        if step.name not in ends and step.after <= ends.keys() | lost:
+            yield step, held_by(course, step, ends, hold=hold)
+
+
+def held_by(course: Course, step: CourseStep, ends: Mapping[str, End], *, hold: Hold) -> str:
+    """Return what holds back a step that waits for nothing, or an empty text."""
+    if hold is Hold.NOTHING:
+        return ""
+    for name in sorted(step.needs):
+        if reason := _not_there(course, name, ends):
+            return f"it needs {name}, {reason}"
+    return _wave_before(course, step, ends) if hold is Hold.WAVES else ""
+
+
+def _not_there(course: Course, name: str, ends: Mapping[str, End]) -> str:
+    if name in course.broken:
+        return "whose settings cannot be read"
+    if name in course.impossible:
+        return "which needs itself in a circle"
+    end = ends.get(name, End.DONE)
+    return {End.DONE: "", End.HELD: "which was held back"}.get(end, "which failed")
+
+
+def _wave_before(course: Course, step: CourseStep, ends: Mapping[str, End]) -> str:
+    waves = {**course.waves, **{each.name: each.wave for each in course.steps}}
+    others = step.after - step.needs
+    failed = {name: wave for name, wave in waves.items() if name in others and ends.get(name) is not End.DONE}
+    if not failed:
+        return ""
+    first = min(wave for wave in failed.values() if wave is not None)
+    names = sorted(name for name, wave in failed.items() if wave == first)
+    return f"wave {first} is not {course.aim}: {', '.join(names)}"
+
+
+def _other_waves(name: str, numbers: Mapping[str, int | None], *, backwards: bool) -> frozenset[str]:
+    own = numbers[name]
+    if own is None:
+        return frozenset()
+    others = ((other, wave) for other, wave in numbers.items() if wave is not None)
+    return frozenset(other for other, wave in others if (wave > own if backwards else wave < own))
+
+
+def _depths(steps: Iterable[CourseStep]) -> dict[str, int]:
+    steps = tuple(steps)
+    after = {step.name: step.after & {each.name for each in steps} for step in steps}
+    depths: dict[str, int] = {}
+    for name in TopologicalSorter(after).static_order():
+        depths[name] = 1 + max((depths[each] for each in after[name]), default=0)
+    return depths
+
+
+def _circles(edges: Mapping[str, frozenset[str]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    while True:
+        try:
+            TopologicalSorter(
+                {name: each - found.keys() for name, each in edges.items() if name not in found}
+            ).prepare()
+        except CycleError as error:
+            circle: list[str] = error.args[1]
+            found |= dict.fromkeys(circle, f"these need each other in a circle: {' -> '.join(circle)}")
+        else:
+            return found
+
+
+def wave_of(settings: Settings, *, host: str) -> int | None:
+    """Return the wave in which a container starts on this host, None where it does not."""
+    autostart = settings.autostart
+    return autostart.wave if autostart is not None and autostart.host in {None, host} else None
+
+
+def waves(fleet: Mapping[str, Settings], *, host: str) -> tuple[tuple[str, ...], ...]:
+    """Return the names that start on this host, one tuple a wave, in the order of the waves."""
+    found: dict[int, list[str]] = {}
+    for name in sorted(fleet):
+        wave = wave_of(fleet[name], host=host)
+        if wave is not None:
+            found.setdefault(wave, []).append(name)
+    return tuple(tuple(found[wave]) for wave in sorted(found))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A container that should be up; `reasons` say what is wrong with it, each the end of a sentence.
+
+    `note` says that it was stopped on purpose.
+    """
+
+    name: str
+    reasons: tuple[str, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Other:
+    """A container directory that does not start with this host; `state` is the end of a sentence about it."""
+
+    name: str
+    runs: bool
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastTest:
+    """How the last session ended for a directory: in which mode, with which image, when (seconds since the epoch)."""
+
+    passed: bool
+    mode: str
+    image: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """A line of `kharness status`.
+
+    `broken` says why its settings cannot be read. `image_at` is when its image, or else the live one, was made, in
+    seconds since the epoch. `newer`: `:latest` is a younger image than `:live`, or the only one. `usage` is its
+    current usage, `cpu` the number of processors that it kept busy since the measurement before. `changes` are those
+    since its launch, `down` says that it was stopped on purpose.
+    """
+
+    listed: Listed
+    broken: str = ""
+    image_at: float | None = None
+    newer: bool = False
+    tested: LastTest | None = None
+    scan: LastScan | None = None
+    usage: UsageFacts | None = None
+    cpu: float | None = None
+    changes: Changes = field(default_factory=Changes)
+    down: str = ""
+
+
+def starting_text(starting: int, others: int) -> str:
+    """Return how many of all containers in use start with this host."""
+    return f"{starting} of {starting + others} start with this host"
+
+
+def is_newer(latest: ImageFacts | None, live: ImageFacts | None) -> bool:
+    """Whether there is a newer image to release."""
+    if latest is None or live is None:
+        return latest is not None
+    made, before = moment(latest.created), moment(live.created)
+    return latest.id != live.id and (made is None or before is None or made >= before)
+
+
+def busy(before: UsageFacts | None, after: UsageFacts | None) -> float | None:
+    """Return how many processors were kept busy between two moments; None where that is not known.
+
+    A container that was started again in between has used less than before.
+    """
+    if before is None or after is None or after.at <= before.at or after.cpu < before.cpu:
+        return None
+    return (after.cpu - before.cpu) / (after.at - before.at)

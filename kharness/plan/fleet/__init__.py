@@ -1,1 +1,0 @@
-"""Many containers: their order and waves, and their status."""

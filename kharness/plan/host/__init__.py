@@ -1,1 +1,0 @@
-"""The machine: systemd units, ports and processes."""
