@@ -29,8 +29,8 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "images": ("look", "List the images of NAME, or of all"),
         "recover": ("release", "Finish or undo interrupted releases"),
         "prune": ("image", "Remove images and snapshots of old releases"),
-        "rename": ("life", "Move history, images and data to a new name"),
-        "retire": ("life", "End NAME for good; keep its data and history"),
+        "rename": ("lifecycle", "Move history, images and data to a new name"),
+        "retire": ("lifecycle", "End NAME for good; keep its data and history"),
     },
     "Data": {
         "volumes": ("data", "List volumes, and snapshots of their data"),
@@ -68,7 +68,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "engine": ("host", "Find, start or install the container engine"),
         "service": ("service", "Let systemd recover and start containers"),
         "project": ("host", "Print which project this folder is"),
-        "reap": ("life", "Remove what dead test sessions left behind"),
+        "reap": ("lifecycle", "Remove what dead test sessions left behind"),
         "schema": ("host", "Print the JSON schema of settings.yaml"),
     },
 }

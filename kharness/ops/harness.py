@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from kharness.engine.api import Engine
 from kharness.errors import SettingsError
-from kharness.host.project.projects import Invoker, Registered
+from kharness.host.project.invoker import Invoker
+from kharness.host.project.projects import Registered
 from kharness.host.session.owner import Owner, current_owner
 from kharness.host.state.state import State
 from kharness.ops.release.target import Target

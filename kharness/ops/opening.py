@@ -14,7 +14,8 @@ from kharness.engine.api import Engine
 from kharness.engine.connect import connect
 from kharness.engine.start import start_local_engine
 from kharness.errors import EngineUnavailableError
-from kharness.host.project.projects import Registered, invoker_of, registered
+from kharness.host.project.invoker import invoker_of
+from kharness.host.project.projects import Registered, registered
 from kharness.host.state.state import State
 from kharness.ops.harness import Harness, Report, silent
 from kharness.ops.project.admission import admit

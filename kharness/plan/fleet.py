@@ -9,13 +9,13 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from kharness.plan.drift.watch import LastScan
 from kharness.plan.facts import ImageFacts, UsageFacts
 from kharness.plan.launch.deviations import Changes
 from kharness.plan.project import Listed
 from kharness.plan.text import moment
 
 if TYPE_CHECKING:
+    from kharness.plan.drift.watch import LastScan
     from kharness.settings.model import Settings
 
 

@@ -55,8 +55,7 @@ class Attached:
     @cached_property
     def instance(self) -> Instance:
         """The container under test; fails the test when it could not be launched."""
-        from kharness.ops.session.instance import Instance  # noqa: PLC0415
-        from kharness.ops.session.instance_facts import InstanceFacts  # noqa: PLC0415
+        from kharness.ops.session.instance import Instance, InstanceFacts  # noqa: PLC0415
 
         notice = self._notice()
         facts = InstanceFacts.from_json(notice["facts"])

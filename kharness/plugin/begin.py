@@ -18,9 +18,9 @@ import pytest
 from kharness.errors import SettingsError
 from kharness.plan.session.modes import Mode
 from kharness.plugin.board import Board
-from kharness.plugin.checks import PolicyReports
 from kharness.plugin.collection import Collection
 from kharness.plugin.context import host_of, read_settings
+from kharness.plugin.declared import PolicyReports
 from kharness.plugin.items import Items
 from kharness.plugin.selection import Selection
 from kharness.plugin.stash import INFO, SessionInfo, is_worker

@@ -13,7 +13,7 @@ from kharness.ops.session.instance import Instance
 from kharness.plan.launch.environment import redact
 from kharness.plan.text import READ, last_lines
 from kharness.plugin.attach import ATTACHED
-from kharness.plugin.checks import CheckItem
+from kharness.plugin.declared import CheckItem
 from kharness.plugin.stash import LIBRARY, NAME
 
 LOG_LINES = 50

@@ -13,8 +13,7 @@ import pytest
 from kharness.host.project.test_files import NO_TESTS
 from kharness.plan.session.modes import Mode, runs_in
 from kharness.plugin.board import COLLECTED, REFUSED
-from kharness.plugin.checks import CheckItem
-from kharness.plugin.declared import BrokenSettings, SettingsFile
+from kharness.plugin.declared import BrokenSettings, CheckItem, SettingsFile
 from kharness.plugin.fixtures import register_fixtures
 from kharness.plugin.options import MODE_FLAGS
 from kharness.plugin.stash import ID, NAME, SessionInfo, is_worker

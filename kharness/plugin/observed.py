@@ -15,7 +15,7 @@ from kharness.plan.release.verification import ENDS, WEIGHT, outcome_of
 from kharness.plan.session.modes import Mode
 from kharness.plugin.context import host_of
 from kharness.plugin.declared import declares
-from kharness.plugin.partial import choices, narrowings
+from kharness.plugin.selection import choices, narrowings
 from kharness.plugin.stash import REPORT_ID, REPORT_NAME, SessionInfo
 from kharness.settings.model import Settings
 

@@ -11,8 +11,8 @@ from kharness.plan.facts import short_id
 from kharness.plan.text import size_text
 from kharness.plan.volumes.backup import BackupManifest, Restored, Restoring
 from kharness.plan.volumes.idmap import Moved
-from kharness.plan.volumes.listing import DeclaredVolume, DirectoryVolumes, Kept
 from kharness.plan.volumes.prepare import Prepared, PreparedState
+from kharness.plan.volumes.snapshots import DeclaredVolume, DirectoryVolumes, Kept
 from kharness.report.release import Line
 from kharness.report.table import Layout, time_text, writes_text
 

@@ -9,9 +9,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
-from kharness.settings.drift import DriftSettings
 from kharness.settings.expect import ExpectSettings
-from kharness.settings.policy import Policy
+from kharness.settings.policy import DriftSettings, Policy
 from kharness.settings.ports import HIGHEST
 from kharness.settings.prepare import Prepare
 from kharness.settings.section import Section, expected

@@ -1,7 +1,8 @@
-"""`policy:`, which checks a container is held to, and what it is excused from until which day."""
+"""`policy:`, what a container is checked for, and excused from; `drift:`, what it may change while it runs."""
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping
 from datetime import date
@@ -11,7 +12,7 @@ from pydantic import BeforeValidator, Field
 
 from kharness.settings.ports import HIGHEST
 from kharness.settings.section import Section, expected, wrong
-from kharness.settings.values import AbsolutePath, Duration, Texts, read_text
+from kharness.settings.values import AbsolutePath, Duration, Filled, MountTarget, Size, Texts, read_text
 
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -112,3 +113,55 @@ class Policy(Section):
     """The programs that run in it, by name; the one that its entry point starts without it."""
     max_age: Duration = 90 * DAYS
     """How old its image may become."""
+
+
+FileType = Literal["file", "directory", "link", "fifo", "socket", "device"]
+
+
+def _pattern(value: Any) -> str:
+    if not isinstance(value, str) or not value.startswith("/") or "\0" in value:
+        raise expected("an absolute path in the container, in which * and ** may stand")
+    if ".." in value.split("/"):
+        raise wrong("should be a path without '..'")
+    plain = "/" + posixpath.normpath(value).lstrip("/")
+    if plain == "/":
+        raise wrong("should be below /; /** is everything")
+    return plain
+
+
+Pattern = Annotated[str, BeforeValidator(_pattern, json_schema_input_type=str)]
+
+
+class Expected(Section):
+    """A change that is expected; `max_size` in bytes. What is not said is not limited."""
+
+    place: ClassVar[str] = "drift.expect"
+    short_schema: ClassVar[tuple[dict[str, Any], ...]] = ({"type": "string", "pattern": "^/"},)
+
+    path: Pattern
+    """The path in the container: * and ? stay in a directory, ** does not, and /** at the end means DIR itself, too."""
+    type: FileType | None = None
+    """What it has to be: file, directory, link, fifo, socket or device."""
+    max_size: Size | None = None
+    """The most bytes that it may have."""
+    until: Day | None = None
+    """The last day on which it is expected, such as 2027-03-01."""
+    reason: Filled | None = None
+    """Why it is expected; shown when it has expired."""
+
+    @classmethod
+    def from_short(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            raise expected("a path such as /var/log/**, or a mapping with a path")
+        return {"path": value}
+
+
+class DriftSettings(Section):
+    """What may differ in a running production container from its image."""
+
+    place: ClassVar[str] = "drift"
+
+    expect: tuple[Expected, ...] = ()
+    """Changes of the copy-on-write layer, and of what is watched, that are expected."""
+    watch: tuple[MountTarget, ...] = ()
+    """Paths in volumes, which are not part of the layer: they are compared with what was recorded of them."""

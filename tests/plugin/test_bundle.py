@@ -10,8 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from kharness.ops.session.instance import Instance
-from kharness.ops.session.instance_facts import InstanceFacts
+from kharness.ops.session.instance import Instance, InstanceFacts
 from kharness.plan.launch.runspec import RunSpec
 from kharness.plan.session.readiness import ByRunning
 from kharness.plugin.bundle import bundle, complete

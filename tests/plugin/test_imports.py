@@ -96,9 +96,9 @@ def test_a_listing_refuses_broken_settings_of_a_named_directory(listed: Path) ->
 def test_the_modules_of_the_plugin_have_plain_byte_code(listed: Path) -> None:
     (listed / "conftest.py").write_text("""
 def pytest_collection_finish():
-    from kharness.plugin import begin, checks
+    from kharness.plugin import begin, declared
     from kharness.settings import model
-    assert {type(each.__loader__).__name__ for each in (begin, checks, model)} == {"SourceFileLoader"}
+    assert {type(each.__loader__).__name__ for each in (begin, declared, model)} == {"SourceFileLoader"}
 
 def pytest_unconfigure():
     open("modules", "w").close()

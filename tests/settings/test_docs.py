@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from kharness.settings.build import Build, CopyItem, Download
-from kharness.settings.drift import DriftSettings, Expected
 from kharness.settings.expect import (
     ExpectCommand,
     ExpectDns,
@@ -26,7 +25,7 @@ from kharness.settings.layers import for_test
 from kharness.settings.load import parse_settings
 from kharness.settings.model import GateSettings, ReleaseSettings, Settings, TestOverrides
 from kharness.settings.network import Dependency, NetworkAttachment
-from kharness.settings.policy import Allow, Policy, Waiver
+from kharness.settings.policy import Allow, DriftSettings, Expected, Policy, Waiver
 from kharness.settings.ports import Port
 from kharness.settings.prepare import Contents, Prepare
 from kharness.settings.process import Deploy, DeployLimits, DeployResources, Device, Healthcheck, Logging, Ulimit

@@ -17,7 +17,7 @@ from kharness.errors import KharnessError, SettingsError, UsageError
 
 if TYPE_CHECKING:
     from kharness.ops.harness import Harness
-    from kharness.plan.volumes.listing import DirectoryVolumes
+    from kharness.plan.volumes.snapshots import DirectoryVolumes
     from kharness.settings.catalog import ContainerDir
 
 
@@ -37,8 +37,8 @@ def volumes_command(name: str | None, *, as_json: bool, accept_root: bool, dry_r
       kharness volumes filewatchdock
       kharness volumes --accept-root
     """
-    from kharness.ops.volumes.listing import volumes_of
     from kharness.ops.volumes.root import check_volume_root
+    from kharness.ops.volumes.snapshots import volumes_of
     from kharness.report.volumes import volumes_value
 
     harness = open_here()

@@ -1,4 +1,4 @@
-"""The projects that this state directory knows, a small file each, and the user who runs kharness by sudo(8).
+"""The projects that this state directory knows, a small file each: where a project is, and what it uses.
 
 A project's name stands for one folder. Files rather than the engine's database, so that a command that only looks at
 containers can read one in less than a millisecond.
@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from kharness.errors import HostError, SettingsError, StateError, UsageError
+from kharness.errors import HostError, StateError, UsageError
 from kharness.host.durable import write_text
-from kharness.settings.host import HostSettings, load_host_settings
 from kharness.settings.project import PROJECT_FILE, Project, is_project
 
 DIRECTORY = "projects"
@@ -127,35 +125,3 @@ def _read(path: Path) -> Registered | None:
         return None
     except (ValueError, TypeError, AttributeError) as error:
         raise StateError(f"{path}: should be what kharness knows of a project, and cannot be read: {error}") from error
-
-
-CONFIG = Path(".config/kharness/config.toml")
-VOLUMES = Path(".local/share/kharness/dv")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invoker:
-    """A user by name, and the volume root that is theirs."""
-
-    user: str
-    volume_root: Path
-
-
-def invoker_of(host: HostSettings, *, folder: Path | None, environ: Mapping[str, str]) -> Invoker | None:
-    """Return the user who started this process by sudo; None without sudo, or where a setting gives the volume root.
-
-    `folder` is the project's. A variable of theirs that sudo does not pass on is not known.
-    """
-    uid = environ.get("SUDO_UID", "")
-    if os.geteuid() != 0 or "dv" in host.model_fields_set or not uid.isdecimal() or int(uid) == 0:
-        return None
-    try:
-        found = pwd.getpwuid(int(uid))
-    except KeyError:
-        return None
-    home = Path(found.pw_dir)
-    root = home / VOLUMES
-    with suppress(SettingsError):
-        theirs = load_host_settings(project=folder, environ={}, user_file=home / CONFIG)
-        root = theirs.dv if "dv" in theirs.model_fields_set else root
-    return Invoker(user=found.pw_name, volume_root=root)

@@ -17,8 +17,8 @@ from kharness.plan import labels
 from kharness.plan.drift.changes import Drifted, ScanResult, judge
 from kharness.plan.drift.watch import LastScan, last_scan
 from kharness.plan.facts import ContainerFacts
-from kharness.settings.drift import DriftSettings
 from kharness.settings.model import Settings
+from kharness.settings.policy import DriftSettings
 
 KEY = "scan:"
 

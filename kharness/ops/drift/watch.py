@@ -18,7 +18,7 @@ from kharness.ops.drift.scan import remember, running, scan
 from kharness.ops.drift.scanner import layers_in
 from kharness.ops.harness import Harness
 from kharness.ops.project.identity import is_ours, whose
-from kharness.ops.release.notify import notify_drift
+from kharness.ops.release.ledger import notify_drift
 from kharness.ops.release.relaunch import relaunch
 from kharness.plan.drift.changes import Action, Drifted, ScanResult
 from kharness.plan.drift.watch import Alarm, WatchState

@@ -16,7 +16,7 @@ from kharness.ops.fleet.course import Fleet, Group, GroupWork, Values, worked
 from kharness.ops.fleet.status import others
 from kharness.ops.harness import Harness
 from kharness.ops.image.build import bases_of, build
-from kharness.ops.launch.intent import why_stays_down
+from kharness.ops.launch.subject import why_stays_down
 from kharness.ops.launch.up import up, up_and_ready
 from kharness.ops.project.production import must_run, present
 from kharness.ops.release.stopping import down, restart

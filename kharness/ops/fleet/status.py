@@ -16,7 +16,7 @@ from kharness.ops.drift.scan import last_scans, remember, running, scan
 from kharness.ops.harness import Harness
 from kharness.ops.image.build import is_base
 from kharness.ops.launch.deviations import changes_of
-from kharness.ops.launch.intent import why_stays_down
+from kharness.ops.launch.subject import why_stays_down
 from kharness.ops.project.listing import production
 from kharness.ops.project.production import present
 from kharness.ops.project.unfinished import all_unfinished, hints_of, lost_names

@@ -14,9 +14,8 @@ from kharness.host.state.state import Verdict
 from kharness.ops.gate.facts import Observed, complete, remember_passed, remember_released
 from kharness.ops.harness import Harness
 from kharness.ops.image.build import bases_of, is_base
-from kharness.ops.launch.intent import why_stays_down
-from kharness.ops.launch.subject import production_subject
-from kharness.ops.release.notify import notify
+from kharness.ops.launch.subject import production_subject, why_stays_down
+from kharness.ops.release.ledger import notify
 from kharness.ops.release.release import launch, promote
 from kharness.ops.release.verification import run_in_production
 from kharness.ops.session.pytests import ChildResult

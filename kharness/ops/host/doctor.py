@@ -30,7 +30,7 @@ from kharness.ops.host.findings import (
     writable_finding,
 )
 from kharness.ops.launch.deviations import changes_of
-from kharness.ops.launch.intent import why_stays_down
+from kharness.ops.launch.subject import why_stays_down
 from kharness.ops.opening import open_harness
 from kharness.ops.project.production import launch_command, present
 from kharness.ops.volumes.idmap import mapping_findings

@@ -19,7 +19,7 @@ from kharness.ops.harness import Harness
 from kharness.ops.session.networks import BRIDGE_PREFIX
 from kharness.plan.facts import EngineFacts, NetworkFacts
 from kharness.plan.session.networks import Route, overlapping
-from kharness.plan.volumes.copying import why_too_little
+from kharness.plan.volumes.usage import why_too_little
 from kharness.settings.catalog import Catalog, ContainerDir
 from kharness.settings.host import HostSettings, NetworkDecl
 from kharness.settings.load import load_settings

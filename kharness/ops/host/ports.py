@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kharness.errors import ConflictError, EngineError, HostError
-from kharness.host.machine.network import holder, host_interfaces, is_free
+from kharness.host.machine.kernel import holder, host_interfaces, is_free
 from kharness.ops.harness import Harness
 from kharness.ops.project.view import View
 from kharness.plan.facts import ContainerFacts

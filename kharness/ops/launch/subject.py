@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import time
 from contextlib import suppress
+from dataclasses import dataclass
 
-from kharness.errors import HostError, Problem, SettingsError, UsageError
+from kharness.errors import HostError, KharnessError, Problem, SettingsError, UsageError
 from kharness.host.volumes.secrets import read_secret
 from kharness.ops.harness import Harness
 from kharness.ops.launch.secrets import copies_of, instance_secrets, production_secrets
 from kharness.ops.project.production import present
+from kharness.ops.release.ledger import who
 from kharness.plan import labels
 from kharness.plan.facts import ImageFacts
 from kharness.plan.launch.environment import parse_env, texts
 from kharness.plan.launch.plan import Subject
 from kharness.plan.launch.runspec import API
+from kharness.report.table import time_text
 from kharness.settings.catalog import ContainerDir
 from kharness.settings.layers import for_test
 from kharness.settings.model import Settings
@@ -130,3 +135,43 @@ def read_env_files(directory: ContainerDir, files: tuple[EnvFile, ...]) -> dict[
 
 def _short(error: Exception) -> str:
     return error.strerror or str(error) if isinstance(error, OSError) else "it is not UTF-8 text"
+
+
+STAYS_DOWN = "stays down: "
+"""What the keys of the state's facts about it begin with; an empty value ends it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaysDown:
+    """Who stopped a container, and when, in seconds since the epoch."""
+
+    name: str
+    who: str
+    at: float
+
+    def __str__(self) -> str:
+        return f"stays down: {self.who} stopped it on {time_text(self.at)}; 'kharness up {self.name}' ends that"
+
+
+def stay_down(harness: Harness, name: str) -> None:
+    """Remember that a container was stopped by hand; no command that starts many containers starts it, and no reboot.
+
+    Raises `StateError`.
+    """
+    harness.state.set_fact(f"{STAYS_DOWN}{name}", json.dumps({"who": who(), "at": time.time()}))
+
+
+def may_start(harness: Harness, name: str) -> None:
+    """Forget it, where it is remembered. Raises `StateError`."""
+    if harness.state.fact(f"{STAYS_DOWN}{name}"):
+        harness.state.set_fact(f"{STAYS_DOWN}{name}", "")
+
+
+def why_stays_down(harness: Harness, name: str) -> StaysDown | None:
+    """Return the intent, None where there is none or the state cannot be read."""
+    try:
+        said = harness.state.fact(f"{STAYS_DOWN}{name}")
+        found = json.loads(said) if said else None
+        return StaysDown(name=name, who=str(found["who"]), at=float(found["at"])) if found else None
+    except (KharnessError, KeyError, TypeError, ValueError):
+        return None

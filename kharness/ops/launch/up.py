@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from kharness.errors import EngineError, RefusedError, SettingsError, UsageError
 from kharness.ops.harness import Harness
 from kharness.ops.launch.deviations import changes_of, plan_of
-from kharness.ops.launch.intent import may_start, why_stays_down
+from kharness.ops.launch.subject import may_start, why_stays_down
 from kharness.ops.project.production import must_run, present
 from kharness.ops.release.ledger import note_of_live
 from kharness.ops.release.relaunch import check_launch, launch_missing, relaunch

@@ -11,7 +11,7 @@ from kharness.errors import ConflictError, LaunchError
 from kharness.host.project.projects import Registered, others
 from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, ImageFacts
-from kharness.plan.volumes.copying import meets
+from kharness.plan.volumes.usage import meets
 from kharness.settings.catalog import SETTINGS_FILE
 from kharness.settings.project import is_project
 

@@ -8,7 +8,7 @@ from kharness.errors import UsageError
 from kharness.ops.gate.facts import PASSED, RELEASED
 from kharness.ops.harness import Harness
 from kharness.ops.launch.deviations import RECORDS
-from kharness.ops.launch.intent import STAYS_DOWN
+from kharness.ops.launch.subject import STAYS_DOWN
 from kharness.ops.project.identity import names_in_production, whose
 from kharness.ops.project.unfinished import all_unfinished
 from kharness.ops.release.release import LINE

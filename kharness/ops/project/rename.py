@@ -36,7 +36,7 @@ from kharness.ops.volumes.snapshots import snapshots_of
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.project import Renaming
 from kharness.plan.release.carry import anonymous_volumes
-from kharness.plan.volumes.copying import meets
+from kharness.plan.volumes.usage import meets
 from kharness.settings.load import NAME, SHORTEST
 
 WHAT = "a renaming"

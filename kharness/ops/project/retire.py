@@ -22,8 +22,8 @@ from kharness.ops.drift.watch import silence
 from kharness.ops.harness import Harness
 from kharness.ops.image.build import bases_of
 from kharness.ops.image.prune import prune_builds
-from kharness.ops.launch.intent import stay_down
 from kharness.ops.launch.secrets import sweep_secrets
+from kharness.ops.launch.subject import stay_down
 from kharness.ops.project.identity import how_to_remove, is_ours, productions, refuse_shared_images, tagged
 from kharness.ops.project.known import fact_keys, must_be_known
 from kharness.ops.project.unfinished import Unfinished, begin, key, unfinished

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kharness.errors import RefusedError, StateError
-from kharness.ops.harness import Harness
 from kharness.ops.project.identity import names_in_production
 from kharness.ops.project.view import View
 from kharness.plan.project import rename_hints

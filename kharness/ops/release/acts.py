@@ -8,8 +8,8 @@ from pathlib import Path
 from kharness.errors import KharnessError
 from kharness.host.volumes.directories import remove_if_empty
 from kharness.ops.harness import Harness
-from kharness.ops.launch.intent import may_start
 from kharness.ops.launch.secrets import place_secrets
+from kharness.ops.launch.subject import may_start
 from kharness.ops.launch.volumes import create_volumes
 from kharness.ops.release import data, exchange
 from kharness.ops.release.target import Handler

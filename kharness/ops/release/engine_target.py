@@ -32,7 +32,7 @@ from kharness.plan.launch.runspec import left_out, refuse_unknown
 from kharness.plan.release.carry import carry_over
 from kharness.plan.release.operation import Former, Operation, former_of, retries_of
 from kharness.plan.release.steps import Act, Step, Strategy
-from kharness.plan.volumes.copying import meets
+from kharness.plan.volumes.usage import meets
 
 OWN_NETWORKS = {"bridge", "host", "none", "default"}
 """Networks that every engine has."""

@@ -16,8 +16,7 @@ from kharness.ops.launch.secrets import sweep_secrets
 from kharness.ops.project.identity import made_by
 from kharness.ops.project.unfinished import all_unfinished, refuse_unfinished
 from kharness.ops.release.data import is_data_back
-from kharness.ops.release.ledger import who
-from kharness.ops.release.notify import notify
+from kharness.ops.release.ledger import notify, who
 from kharness.ops.release.transaction import CUT_SHORT, complete, end_undone, undo
 from kharness.ops.volumes.freeze import thaw_abandoned
 from kharness.plan import labels

@@ -11,8 +11,7 @@ from kharness.ops.launch.subject import production_subject
 from kharness.ops.project.production import how_to_launch, present
 from kharness.ops.project.unfinished import hint_for_new
 from kharness.ops.release.data import refusals_of_data
-from kharness.ops.release.ledger import refuse_moved
-from kharness.ops.release.notify import notify
+from kharness.ops.release.ledger import notify, refuse_moved
 from kharness.ops.release.recover import settle
 from kharness.ops.release.release import LOCK_TIMEOUT, begun, operation_of, walk, watched
 from kharness.ops.release.transaction import steps_of

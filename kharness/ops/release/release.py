@@ -14,7 +14,7 @@ from kharness.ops.launch.secrets import sweep_secrets
 from kharness.ops.project.identity import refuse_shared_images
 from kharness.ops.project.unfinished import hint_for_new
 from kharness.ops.release.data import plan_data, refusals_of_data
-from kharness.ops.release.notify import notify
+from kharness.ops.release.ledger import notify
 from kharness.ops.release.recover import settle
 from kharness.ops.release.transaction import carry_out, complete, steps_of, undo
 from kharness.ops.release.work import Launching, Tests, Work

@@ -15,7 +15,7 @@ from kharness.errors import ContainerMissingError, StateError
 from kharness.host.locks import lock
 from kharness.ops.harness import Harness
 from kharness.ops.launch.deviations import changes_of, plan_of
-from kharness.ops.launch.intent import may_start, stay_down
+from kharness.ops.launch.subject import may_start, stay_down
 from kharness.ops.launch.up import launch_needs
 from kharness.ops.project.production import must_be_there, must_run
 from kharness.ops.release.ledger import note_of_live
@@ -26,7 +26,7 @@ from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.launch.deviations import change_notes
 from kharness.plan.launch.life import KILLED, state_text
-from kharness.plan.volumes.copying import meets
+from kharness.plan.volumes.usage import meets
 from kharness.settings.catalog import ContainerDir
 
 

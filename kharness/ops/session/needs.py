@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from kharness.errors import SettingsError
 from kharness.ops.harness import Harness
-from kharness.ops.launch.intent import why_stays_down
+from kharness.ops.launch.subject import why_stays_down
 from kharness.ops.project.production import how_to_launch, present
 from kharness.ops.session.readiness import probed
 from kharness.plan.launch.plan import Subject

@@ -19,7 +19,7 @@ from kharness.ops.harness import Harness
 from kharness.ops.image.build import Built, bases_of, build
 from kharness.ops.launch.subject import instance_subject, production_subject
 from kharness.ops.project.production import present
-from kharness.ops.session.instance_facts import InstanceFacts, instance_facts
+from kharness.ops.session.instance import InstanceFacts, instance_facts
 from kharness.ops.session.readiness import why_not_well
 from kharness.ops.session.session import TestSession
 from kharness.plan.image.build import build_order

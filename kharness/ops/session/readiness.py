@@ -13,7 +13,7 @@ from typing import assert_never
 
 from kharness.engine.api import Engine
 from kharness.errors import EngineError, LaunchError
-from kharness.host.machine.network import in_use
+from kharness.host.machine.kernel import in_use
 from kharness.ops.harness import Harness
 from kharness.ops.image.hardening import taken_from
 from kharness.ops.session.causes import Taken, causes, nothing_taken

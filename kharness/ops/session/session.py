@@ -17,8 +17,7 @@ from kharness.ops.launch.secrets import give_secrets, place_secrets
 from kharness.ops.launch.subject import needed_subjects
 from kharness.ops.launch.volumes import missing_directories, refuse_real_mounts
 from kharness.ops.session.causes import with_causes
-from kharness.ops.session.instance import Instance
-from kharness.ops.session.instance_facts import InstanceFacts, instance_facts
+from kharness.ops.session.instance import Instance, InstanceFacts, instance_facts
 from kharness.ops.session.networks import create_test_network, named_destinations, remove_test_network
 from kharness.ops.session.readiness import wait_ready
 from kharness.ops.session.untouched import Witness, refuse_writable_reals

@@ -41,7 +41,7 @@ from kharness.plan.session.untouched import (
     shown,
     told,
 )
-from kharness.plan.volumes.copying import mounters
+from kharness.plan.volumes.usage import mounters
 
 _NEVER = "0001-"
 """What a container's start begins with that was never started."""

@@ -12,7 +12,7 @@ from kharness.ops.harness import Harness
 from kharness.plan.drift.changes import Drifted
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.volumes.manifest import ManifestEntry, drifted_since
-from kharness.settings.drift import DriftSettings
+from kharness.settings.policy import DriftSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, MountFacts
 from kharness.plan.launch.plan import LaunchPlan, Subject
 from kharness.plan.release.carry import Carry, anonymous_volumes, plan_carry
-from kharness.plan.volumes.copying import mounters
+from kharness.plan.volumes.usage import mounters
 
 
 def running_mounters(harness: Harness, path: Path, *, writable: bool = False) -> tuple[ContainerFacts, ...]:

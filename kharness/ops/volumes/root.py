@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from shlex import quote
 
 from kharness.errors import HostError
-from kharness.host.project.projects import Invoker
+from kharness.host.project.invoker import Invoker
 from kharness.host.volumes.directories import filesystem_id
 from kharness.ops.harness import Harness
 from kharness.ops.volumes.idmap import shares_files

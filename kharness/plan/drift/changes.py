@@ -18,7 +18,7 @@ from kharness.plan.facts import Change, PathFacts
 from kharness.plan.session.untouched import shown
 from kharness.plan.text import size_text
 from kharness.plan.trees import matches
-from kharness.settings.drift import Expected, FileType
+from kharness.settings.policy import Expected, FileType
 
 Kind = Literal["added", "changed", "removed", "mode", "owner"]
 """`changed` means another type or content; `mode` and `owner` mean that the content is unchanged."""

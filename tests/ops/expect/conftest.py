@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kharness.ops.session.instance import Instance
-from kharness.ops.session.instance_facts import InstanceFacts
+from kharness.ops.session.instance import Instance, InstanceFacts
 from kharness.plan.facts import EngineFacts, PortRef
 from kharness.plan.launch.runspec import RunSpec
 from kharness.plan.session.readiness import ByRunning

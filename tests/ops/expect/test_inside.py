@@ -7,8 +7,7 @@ import re
 import pytest
 
 from kharness.ops.expect.inside import expect_command, expect_file, expect_log, expect_process
-from kharness.ops.session.instance import Instance
-from kharness.ops.session.instance_facts import InstanceFacts
+from kharness.ops.session.instance import Instance, InstanceFacts
 from kharness.plan.facts import ExecResult
 from kharness.plan.launch.runspec import RunSpec
 from kharness.plan.session.readiness import ByRunning

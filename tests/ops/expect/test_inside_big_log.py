@@ -12,8 +12,7 @@ import pytest
 from kharness.engine.api import Engine
 from kharness.errors import ExpectationError
 from kharness.ops.expect.inside import expect_log
-from kharness.ops.session.instance import Instance
-from kharness.ops.session.instance_facts import InstanceFacts
+from kharness.ops.session.instance import Instance, InstanceFacts
 from kharness.plan.launch.runspec import RunSpec
 from kharness.plan.session.readiness import ByRunning
 

@@ -15,8 +15,7 @@ import pytest
 
 from kharness.errors import ExpectationError
 from kharness.ops.expect.outside import expect_dns
-from kharness.ops.session.instance import Instance
-from kharness.ops.session.instance_facts import InstanceFacts
+from kharness.ops.session.instance import Instance, InstanceFacts
 from kharness.plan.session.readiness import ByRunning
 from kharness.testing import FakeEngine
 

@@ -28,7 +28,7 @@ from kharness.ops.host.findings import (
 from kharness.plan.facts import EngineFacts
 from kharness.plan.launch.runspec import RunSpec
 from kharness.plan.session.networks import Route
-from kharness.plan.volumes.copying import Room
+from kharness.plan.volumes.usage import Room
 from tests.ops.world import World
 
 FAR = "tcp://127.0.0.1:1"

@@ -10,7 +10,7 @@ import pytest
 from kharness.errors import HostError, LockedError, RefusedError, UsageError
 from kharness.host.locks import lock
 from kharness.ops.fleet.status import statuses
-from kharness.ops.launch.intent import why_stays_down
+from kharness.ops.launch.subject import why_stays_down
 from kharness.ops.launch.up import up
 from kharness.ops.project.rename import rename
 from kharness.ops.project.retire import retire

@@ -13,7 +13,7 @@ from kharness.host.state.state import State, Verdict
 from kharness.ops.fleet.status import statuses
 from kharness.ops.harness import Harness
 from kharness.ops.launch.dry_run import would_recover
-from kharness.ops.launch.intent import why_stays_down
+from kharness.ops.launch.subject import why_stays_down
 from kharness.ops.launch.up import up
 from kharness.ops.project.known import known_names
 from kharness.ops.project.retire import retire

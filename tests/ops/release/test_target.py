@@ -22,8 +22,7 @@ from kharness.ops.release.release import launch, promote
 from kharness.ops.release.rollback import roll_back
 from kharness.ops.release.stopping import down, kill, restart
 from kharness.ops.release.work import Tests
-from kharness.ops.session.instance import Instance
-from kharness.ops.session.instance_facts import InstanceFacts
+from kharness.ops.session.instance import Instance, InstanceFacts
 from kharness.plan.facts import ExecResult, ImageFacts
 from kharness.plan.release.operation import Released
 from kharness.plan.session.modes import Mode

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kharness.ops.session.instance_facts import instance_facts
+from kharness.ops.session.instance import instance_facts
 from kharness.plan.facts import ContainerFacts, PortRef, PublishedPort
 from kharness.plan.session.modes import Mode
 from tests.plan.made import production_plan, subject

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kharness.errors import ConflictError, EngineError, KharnessError, LaunchError, UsageError
-from kharness.ops.session.instance_facts import InstanceFacts
+from kharness.ops.session.instance import InstanceFacts
 from kharness.ops.session.reap import reap
 from kharness.plan import labels
 from kharness.plan.facts import ImageFacts

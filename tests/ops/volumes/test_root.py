@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kharness.errors import HostError, UsageError
-from kharness.host.project.projects import Invoker
+from kharness.host.project.invoker import Invoker
 from kharness.ops.host.doctor import examine
 from kharness.ops.release.relaunch import relaunch
 from kharness.ops.session.session import TestSession

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kharness.plan.drift.changes import Drifted, covers, flags, in_order, judge, type_of
-from kharness.settings.drift import Expected
+from kharness.settings.policy import Expected
 
 TODAY = date(2027, 3, 1)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kharness.host.machine.network import in_use
+from kharness.host.machine.kernel import in_use
 
 SERVICE = """
 import socket, sys

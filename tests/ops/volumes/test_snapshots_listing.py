@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kharness.ops.volumes.listing import volumes_of
-from kharness.plan.volumes.listing import DeclaredVolume, ListedVolume
+from kharness.ops.volumes.snapshots import volumes_of
+from kharness.plan.volumes.snapshots import DeclaredVolume, ListedVolume
 from kharness.report.volumes import volume_notes, volume_row, volumes_value
 from tests.ops.world import REMOTE, World
 

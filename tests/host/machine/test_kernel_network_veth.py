@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kharness.errors import HostError
-from kharness.host.machine.network import host_interfaces
+from kharness.host.machine.kernel import host_interfaces
 
 PID = 42
 

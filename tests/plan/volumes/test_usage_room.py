@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kharness.plan.volumes.copying import GIGABYTE, Room, why_too_little
+from kharness.plan.volumes.usage import GIGABYTE, Room, why_too_little
 
 
 @pytest.mark.parametrize(

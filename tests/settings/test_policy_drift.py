@@ -7,8 +7,8 @@ from datetime import date, datetime
 
 import pytest
 
-from kharness.settings.drift import Expected
 from kharness.settings.model import Settings
+from kharness.settings.policy import Expected
 
 Complain = Callable[..., list[str]]
 PATTERN = "an absolute path in the container, in which * and ** may stand"

@@ -12,7 +12,7 @@ import pytest
 from kharness.ops.fleet.course import Fleet
 from kharness.ops.fleet.groups import plan_group, work_on
 from kharness.ops.fleet.status import check_all_up, others, statuses
-from kharness.ops.launch.intent import STAYS_DOWN, why_stays_down
+from kharness.ops.launch.subject import STAYS_DOWN, why_stays_down
 from kharness.ops.launch.up import run, up
 from kharness.ops.release.stopping import down, restart
 from tests.ops.world import World

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from kharness.host.project.projects import Invoker, invoker_of
+from kharness.host.project.invoker import Invoker, invoker_of
 from kharness.settings.host import HostSettings
 
 SUDO = {"SUDO_UID": "1000"}

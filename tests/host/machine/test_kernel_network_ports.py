@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from kharness.host.machine.network import holder, is_free
+from kharness.host.machine.kernel import holder, is_free
 
 LOOPBACK = "127.0.0.1"
 

@@ -6,7 +6,7 @@ import pytest
 
 from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, MountFacts
-from kharness.plan.volumes.copying import mounters
+from kharness.plan.volumes.usage import mounters
 
 
 def container(source: str, *, writable: bool = True, role: str | None = None) -> ContainerFacts:
