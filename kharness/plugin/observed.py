@@ -10,8 +10,7 @@ import pytest
 
 from kharness.ops.gate.facts import Observed
 from kharness.ops.session.pipeline import Pipeline
-from kharness.plan.gate.refusals import GOOD, GateFacts, TestOutcome, short_name
-from kharness.plan.release.verification import ENDS, WEIGHT, outcome_of
+from kharness.plan.gate.refusals import GOOD, GateFacts, TestOutcome, add_report, short_name
 from kharness.plan.session.modes import Mode
 from kharness.plugin.context import host_of
 from kharness.plugin.declared import declares
@@ -50,16 +49,12 @@ class Outcomes:
             self.on_node.setdefault(node.gateway.id, set()).add(name)
         self.seconds[name] = self.seconds.get(name, 0.0) + report.duration
         outcomes = self.by_name.setdefault(name, {})
-        outcome = _outcome(report)
         test = getattr(report, REPORT_ID, report.nodeid)
-        if str(report.outcome) not in ENDS:
+        if not _added(outcomes, test, report):
             again = self.flaky.setdefault(name, {})
             again[test] = again.get(test, 0) + 1
-            # Only the last try counts, and only its end is the test's.
-            outcomes.pop(test, None)
+            # Only the last try's end is the test's.
             self.retrying.add(test)
-        if outcome is not None and WEIGHT.get(outcomes.get(test, outcome), 0) <= WEIGHT.get(outcome, 0):
-            outcomes[test] = outcome
         if report.when == "teardown" and test in self.retrying:
             self.retrying.discard(test)
         elif report.when == "teardown":
@@ -87,9 +82,10 @@ class Outcomes:
         )
 
 
-def _outcome(report: pytest.TestReport) -> TestOutcome | None:
+def _added(outcomes: dict[str, TestOutcome], test: str, report: pytest.TestReport) -> bool:
     wasxfail = getattr(report, "wasxfail", None)
-    return outcome_of(str(report.outcome), report.when, None if wasxfail is None else str(wasxfail))
+    said = None if wasxfail is None else str(wasxfail)
+    return add_report(outcomes, test, outcome=str(report.outcome), when=report.when, wasxfail=said)
 
 
 def observe(

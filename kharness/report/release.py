@@ -6,19 +6,21 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from kharness.plan.facts import short_id
+from kharness.plan.release.operation import Ending
 
 if TYPE_CHECKING:
     from kharness.plan.release.operation import Released
 
 GOOD = {
-    "promoted": "image {image} is live now",
-    "unchanged": "image {image} was live already",
-    "launched": "image {image} is live, and production runs it",
+    Ending.PROMOTED: "image {image} is live now",
+    Ending.UNCHANGED: "image {image} was live already",
+    Ending.LAUNCHED: "image {image} is live, and production runs it",
 }
 BAD = {
-    "undone": "release failed verification and was rolled back",
-    "broken": "release failed verification and was NOT ROLLED BACK: do by hand what is left, or run 'kharness recover'",
-    "failing": "production already ran this image, and fails its verification",
+    Ending.UNDONE: "release failed verification and was rolled back",
+    Ending.BROKEN: "release failed verification and was NOT ROLLED BACK: "
+    "do by hand what is left, or run 'kharness recover'",
+    Ending.FAILING: "production already ran this image, and fails its verification",
 }
 
 

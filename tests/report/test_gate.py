@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from kharness.plan.gate.refusals import TestOutcome
 from kharness.plan.gate.result import ProofResult, ServiceResult, ServiceVerdict, SessionResult, broken_result
-from kharness.plan.release.operation import Released
+from kharness.plan.release.operation import Ending, Released
 from kharness.report.gate import junit_properties, session_lines
 
 IMAGE = f"sha256:{'1' * 64}"
@@ -18,7 +18,7 @@ PASSED = ServiceResult(
     checks={"a": TestOutcome.PASSED, "b": TestOutcome.PASSED},
 )
 REFUSED = replace(PASSED, verdict=ServiceVerdict.REFUSED, reasons=("no test ran",))
-LAUNCHED = replace(PASSED, release=Released(name="web", kind="launched", image=IMAGE))
+LAUNCHED = replace(PASSED, release=Released(name="web", kind=Ending.LAUNCHED, image=IMAGE))
 
 
 def text(*services: ServiceResult, **more: object) -> list[str]:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from kharness.plan.release.operation import Released
-from kharness.report.release import BAD, GOOD, released_lines
+from kharness.plan.release.operation import Ending, Released
+from kharness.report.release import GOOD, released_lines
 
 ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 
@@ -13,28 +13,28 @@ def text(released: Released) -> list[str]:
 
 
 def test_what_was_released_says_what_was_there_before() -> None:
-    done = Released(name="web", kind="launched", image=TWO, previous=ONE)
+    done = Released(name="web", kind=Ending.LAUNCHED, image=TWO, previous=ONE)
     assert text(done) == [f"web: image {'2' * 12} is live, and production runs it (before: {'1' * 12})"]
 
 
 @pytest.mark.parametrize("previous", [None, ONE])
 def test_what_was_not_there_before_or_was_the_same_is_not_mentioned(previous: str | None) -> None:
-    done = Released(name="web", kind="promoted", image=ONE, previous=previous)
+    done = Released(name="web", kind=Ending.PROMOTED, image=ONE, previous=previous)
     assert text(done) == [f"web: image {'1' * 12} is live now"]
 
 
 def test_reasons_are_a_list_and_their_further_lines_are_indented() -> None:
-    done = Released(name="web", kind="undone", reasons=("web: exited with 1\n    | no database", "two"), image=ONE)
+    done = Released(name="web", kind=Ending.UNDONE, reasons=("web: exited with 1\n    | no database", "two"), image=ONE)
     assert text(done)[1:] == ["  - web: exited with 1", "        | no database", "  - two"]
 
 
 def test_notes_follow_whatever_happened() -> None:
-    done = Released(name="web", kind="launched", image=ONE, notes=("the old one is still there",))
+    done = Released(name="web", kind=Ending.LAUNCHED, image=ONE, notes=("the old one is still there",))
     assert released_lines(done)[-1] == ("  note: the old one is still there", "doubtful")
 
 
-@pytest.mark.parametrize("kind", [*GOOD, *BAD, "refused"])
-def test_every_end_has_words_and_a_tone(kind: str) -> None:
+@pytest.mark.parametrize("kind", Ending)
+def test_every_end_has_words_and_a_tone(kind: Ending) -> None:
     (first, *_) = released_lines(Released(name="web", kind=kind, image=ONE))
     assert first.text.startswith("web: ")
     assert first.tone == ("good" if kind in GOOD else "bad")

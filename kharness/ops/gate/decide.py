@@ -28,7 +28,7 @@ from kharness.plan.gate.result import (
     readiness_result,
     unfinished,
 )
-from kharness.plan.release.operation import Provenance, Released
+from kharness.plan.release.operation import Ending, Provenance, Released
 from kharness.plan.session.modes import Mode
 
 
@@ -164,7 +164,7 @@ class Gate:
         held = held_back(release, [other for other, each in self._cases.items() if each.failed])
         case.reasons, case.failed = (*case.reasons, *held), bool(held)
         if case.reasons or image is None:
-            notify(self.harness, Released(name=name, kind="refused", reasons=case.reasons, image=image or ""))
+            notify(self.harness, Released(name=name, kind=Ending.REFUSED, reasons=case.reasons, image=image or ""))
             return
         began = time.monotonic()
         try:
@@ -174,7 +174,7 @@ class Gate:
             else:
                 done = promote(self.harness, name, image, evidence)
         except KharnessError as error:
-            done = Released(name=name, kind="refused", reasons=(str(error),), image=image)
+            done = Released(name=name, kind=Ending.REFUSED, reasons=(str(error),), image=image)
             notify(self.harness, done)
         case.released, case.failed, case.seconds["release"] = done, not done.ok, time.monotonic() - began
         if done.ok:

@@ -19,7 +19,7 @@ from kharness.host.machine.programs import tell_command
 from kharness.host.state.state import Entry
 from kharness.ops.harness import Harness
 from kharness.plan.facts import ImageFacts, short_id
-from kharness.plan.release.operation import Kind, Operation, Released
+from kharness.plan.release.operation import Ending, Kind, Operation, Released
 from kharness.settings.catalog import ContainerDir
 
 WAS_LIVE = frozenset({"promote", "untested", "launch", "relaunch", "rollback", "found"})
@@ -138,8 +138,8 @@ def refuse_moved(harness: Harness, directory: ContainerDir, live: ImageFacts, *,
 
 TIMEOUT = 10.0
 """Seconds that the command may take: no release waits for a mail server."""
-NOTIFIED = frozenset({"promoted", "launched", "undone", "broken", "failing", "refused", "recovered"})
-"""The kinds of end that are notified: all but that nothing changed."""
+NOTIFIED = frozenset(Ending) - {Ending.UNCHANGED}
+"""What is notified: all but that nothing changed."""
 
 
 def notify(harness: Harness, released: Released) -> None:
@@ -151,7 +151,7 @@ def notify(harness: Harness, released: Released) -> None:
     if released.kind in NOTIFIED:
         _tell(
             harness,
-            event=released.kind,
+            event=released.kind.value,
             container=released.name,
             image=released.image,
             previous=released.previous,

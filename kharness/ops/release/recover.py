@@ -22,7 +22,7 @@ from kharness.ops.volumes.freeze import thaw_abandoned
 from kharness.plan import labels
 from kharness.plan.facts import ImageFacts
 from kharness.plan.image.tags import LIVE, PREV, release_time
-from kharness.plan.release.operation import Operation, Phase, Released
+from kharness.plan.release.operation import Ending, Operation, Phase, Released
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Recovered:
         operation = self.operation
         return Released(
             name=operation.name,
-            kind="broken" if self.left else "recovered",
+            kind=Ending.BROKEN if self.left else Ending.RECOVERED,
             reasons=(str(self), *self.left),
             image=operation.image,
             previous=operation.live,

@@ -21,7 +21,7 @@ from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, ImageFacts
 from kharness.plan.launch.origins import laid_over, refusals
 from kharness.plan.launch.plan import LaunchPlan, Subject, keyed, plan_production_launch, with_laid
-from kharness.plan.release.operation import Kind, Provenance, Released
+from kharness.plan.release.operation import Ending, Kind, Provenance, Released
 from kharness.settings.catalog import ContainerDir
 from kharness.settings.layers import SettingsLayer
 from kharness.settings.model import Settings
@@ -85,7 +85,7 @@ def _replaced(
         plan=plan,
         watched=watched(subject) if replaces else None,
     )
-    done = walk(work, Released(name=name, kind="launched", image=subject.image.id, previous=operation.live))
+    done = walk(work, Released(name=name, kind=Ending.LAUNCHED, image=subject.image.id, previous=operation.live))
     if not done.ok:
         # The caller hears of success; of a failure at night, or at boot, only the notified person does.
         notify(harness, done)

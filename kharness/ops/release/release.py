@@ -24,7 +24,7 @@ from kharness.ops.volumes.snapshots import discarded_text
 from kharness.plan.launch.docker_line import docker_line
 from kharness.plan.launch.environment import redact
 from kharness.plan.launch.plan import LaunchPlan, Subject, keyed, plan_production_launch
-from kharness.plan.release.operation import Kind, Operation, Provenance, Released
+from kharness.plan.release.operation import Ending, Kind, Operation, Provenance, Released
 from kharness.plan.release.steps import Strategy
 from kharness.plan.session.readiness import ByHealth
 
@@ -46,13 +46,13 @@ def _promote(harness: Harness, name: str, image: str, evidence: Provenance, *, k
         settle(harness, name)
         operation = operation_of(harness, kind, name, image, evidence)
         if operation.live == image:
-            return Released(name=name, kind="unchanged", image=image, previous=operation.live)
+            return Released(name=name, kind=Ending.UNCHANGED, image=image, previous=operation.live)
         work = Work(harness=harness, operation=operation, steps=steps_of(harness, operation, Strategy.PROMOTE))
         if reasons := carry_out(work):
             left = undo(harness, operation, note="\n".join(reasons), recorded=False)
             raise EngineError("\n".join((f"{name}: cannot be promoted: {reasons[0]}", *left)))
         notes = complete(harness, operation)
-        return Released(name=name, kind="promoted", image=image, previous=operation.live, notes=notes)
+        return Released(name=name, kind=Ending.PROMOTED, image=image, previous=operation.live, notes=notes)
 
 
 def refusals_to_launch(subject: Subject, plan: LaunchPlan, *, in_prod_tests: int) -> tuple[str, ...]:
@@ -107,7 +107,7 @@ def _launch(
         *(refusals_of_needs(harness, subject) if kind is Kind.LAUNCH else ()),
     )
     if refused:
-        return Released(name=name, kind="refused", reasons=refused, image=image)
+        return Released(name=name, kind=Ending.REFUSED, reasons=refused, image=image)
     with lock(harness.locks, f"release-{name}", timeout=LOCK_TIMEOUT):
         settle(harness, name)
         target = harness.production
@@ -131,7 +131,9 @@ def _launch(
                 tests=verify,
                 running=current.id,
             )
-            return walk(work, Released(name=name, kind="unchanged", image=image, previous=operation.live, notes=notes))
+            return walk(
+                work, Released(name=name, kind=Ending.UNCHANGED, image=image, previous=operation.live, notes=notes)
+            )
         operation, more = begun(harness, operation, subject, plan, restore=restore)
         work = Launching(
             harness=harness,
@@ -142,7 +144,7 @@ def _launch(
             tests=verify,
             watched=watched(subject),
         )
-        done = Released(name=name, kind="launched", image=image, previous=operation.live, notes=(*notes, *more))
+        done = Released(name=name, kind=Ending.LAUNCHED, image=image, previous=operation.live, notes=(*notes, *more))
         return walk(work, done)
 
 
@@ -178,7 +180,7 @@ def walk(work: Launching, done: Released) -> Released:
     # What a container prints when it fails may be all that it was given, and reasons go into the ledger.
     reasons = tuple(redact(reason, subject.hidden) for reason in carry_out(work))
     if reasons:
-        kind = "failing" if work.running else "undone"
+        kind = Ending.FAILING if work.running else Ending.UNDONE
         done = _undone(harness, operation, replace(done, kind=kind, reasons=reasons))
     else:
         if not work.running:
@@ -196,13 +198,13 @@ def remember_line(harness: Harness, subject: Subject, plan: LaunchPlan) -> None:
 
 
 def _undone(harness: Harness, operation: Operation, undone: Released) -> Released:
-    if undone.kind == "undone":
+    if undone.kind is Ending.UNDONE:
         harness.report(undone.name, "putting back what was there before")
     # Production that failed its tests as it was has not changed, and is nothing for the ledger.
-    left = undo(harness, operation, note="\n".join(undone.reasons), recorded=undone.kind == "undone")
+    left = undo(harness, operation, note="\n".join(undone.reasons), recorded=undone.kind is Ending.UNDONE)
     if said := discarded_text(operation):
         undone = replace(undone, notes=(*undone.notes, said))
-    return replace(undone, kind="broken", reasons=(*undone.reasons, *left)) if left else undone
+    return replace(undone, kind=Ending.BROKEN, reasons=(*undone.reasons, *left)) if left else undone
 
 
 def operation_of(harness: Harness, kind: Kind, name: str, image: str, evidence: Provenance) -> Operation:

@@ -16,7 +16,7 @@ from kharness.ops.release.ledger import entries_of, release_entry
 from kharness.ops.release.target import Handler, Reasons
 from kharness.ops.release.work import Back, Work
 from kharness.ops.volumes.snapshots import discarded_text
-from kharness.plan.release.operation import Operation, Phase
+from kharness.plan.release.operation import Ending, Operation, Phase
 from kharness.plan.release.steps import Step, Strategy, plan_rollout, strategy_of
 
 IN_FLIGHT = 0.5
@@ -65,7 +65,7 @@ def undo(
     discarded = discarded_text(operation)
     # A timer tries again every few minutes; the text is recorded once.
     note = note if discarded in note else f"{note}\n{discarded}".strip()
-    entries = [release_entry(operation, "undone", note=note)] if recorded else []
+    entries = [release_entry(operation, Ending.UNDONE.value, note=note)] if recorded else []
     try:
         if left:
             harness.state.doubt(operation.id, note)
@@ -79,7 +79,7 @@ def undo(
 
 def end_undone(harness: Harness, operation: Operation, *, note: str) -> None:
     """Let an operation leave the journal although not all of it could be undone."""
-    harness.state.end(operation.id, [release_entry(operation, "undone", note=note)])
+    harness.state.end(operation.id, [release_entry(operation, Ending.UNDONE.value, note=note)])
 
 
 def complete(harness: Harness, operation: Operation) -> tuple[str, ...]:

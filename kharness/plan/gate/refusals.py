@@ -33,6 +33,40 @@ GOOD = {TestOutcome.PASSED, TestOutcome.XPASSED}
 expected failure forbids nothing and shows nothing.
 """
 
+NOT_RUN = "[NOTRUN]"
+"""How pytest's `xfail(run=False)`, and an empty parameter set, say that nothing was run."""
+ENDS = frozenset({"passed", "failed", "skipped"})
+"""What pytest calls outcomes. Any other is that of a try that is not the last: `rerun` of pytest-rerunfailures."""
+WEIGHT = {TestOutcome.SKIPPED: 1, TestOutcome.FAILED: 2, TestOutcome.ERROR: 3}
+"""A test is as bad as the worst of its reports: it passes as a whole where a part of it was skipped."""
+
+
+def add_report(
+    outcomes: dict[str, TestOutcome], test: str, *, outcome: str, when: str | None, wasxfail: str | None
+) -> bool:
+    """Add one of pytest's reports to the outcomes; False where it is of a try that is not the last."""
+    if outcome not in ENDS:
+        outcomes.pop(test, None)
+    elif (found := _outcome(outcome, when, wasxfail)) is not None:
+        outcomes[test] = max(found, outcomes.get(test, found), key=lambda each: WEIGHT.get(each, 0))
+    return outcome in ENDS
+
+
+def _outcome(outcome: str, when: str | None, wasxfail: str | None) -> TestOutcome | None:
+    # A passed setup or teardown proves nothing.
+    expected_failure = wasxfail is not None and NOT_RUN not in wasxfail
+    match outcome, when:
+        case "failed", "call":
+            return TestOutcome.FAILED
+        case "failed", _:
+            return TestOutcome.ERROR
+        case "skipped", _:
+            return TestOutcome.XFAILED if expected_failure else TestOutcome.SKIPPED
+        case "passed", "call":
+            return TestOutcome.XPASSED if expected_failure else TestOutcome.PASSED
+        case _:
+            return None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collected:

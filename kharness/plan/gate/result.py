@@ -14,13 +14,17 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from kharness.plan.gate.refusals import GOOD, GateFacts, TestOutcome, failures_in_production, remarks
-from kharness.plan.release.operation import Released
+from kharness.plan.release.operation import Ending, Released
 from kharness.plan.session.modes import MEANINGS
 
 NO_VERDICT = "its process ended with status 0 before the session had decided anything, so nothing was verified"
 PASSED, FAILED, NO_TESTS = 0, 1, 5
 """pytest's exit statuses."""
-DONE = {"launched": "upgraded", "promoted": "promoted", "unchanged": "unchanged: it was live already"}
+DONE = {
+    Ending.LAUNCHED: "upgraded",
+    Ending.PROMOTED: "promoted",
+    Ending.UNCHANGED: "unchanged: it was live already",
+}
 """The releases that did what was asked for, and what they are reported as."""
 
 

@@ -130,16 +130,30 @@ class Operation:
         )
 
 
+class Ending(StrEnum):
+    """How an operation on production ends."""
+
+    PROMOTED = "promoted"
+    LAUNCHED = "launched"
+    UNCHANGED = "unchanged"
+    """What was asked for was so already."""
+    REFUSED = "refused"
+    FAILING = "failing"
+    """Production ran this already, and does not work."""
+    UNDONE = "undone"
+    """All is as it was before."""
+    BROKEN = "broken"
+    """It is not, and the reasons say what to do by hand."""
+    RECOVERED = "recovered"
+    """An operation that was cut short is completed, or undone."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Released:
-    """How a promotion or launch ended.
-
-    `kind` is promoted, unchanged or launched; failing (production already ran this, and does not work), undone (all is
-    as it was before), broken (it is not, and the reasons say what to do by hand) or refused. `notes` are left to do.
-    """
+    """How a promotion or launch ended, and why; `notes` are left to do."""
 
     name: str
-    kind: str
+    kind: Ending
     reasons: tuple[str, ...] = ()
     image: str = ""
     previous: str | None = None
@@ -148,7 +162,7 @@ class Released:
     @property
     def ok(self) -> bool:
         """Whether what was asked for was done."""
-        return self.kind in {"promoted", "unchanged", "launched"}
+        return self.kind in {Ending.PROMOTED, Ending.UNCHANGED, Ending.LAUNCHED}
 
 
 def _evidence(said: dict[str, Any]) -> Provenance:

@@ -10,19 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kharness.plan.gate.refusals import TestOutcome, doubts_in_production
+from kharness.plan.gate.refusals import TestOutcome, add_report, doubts_in_production
 
 RECORD = "kharness_record"
 """The key that tells our records from pytest's reports."""
 COLLECTED, FINISHED = "collected", "finished"
 NO_TESTS = 5
 """pytest's exit status when no test was selected."""
-NOT_RUN = "[NOTRUN]"
-"""How pytest's `xfail(run=False)`, and an empty parameter set, say that nothing was run."""
-ENDS = frozenset({"passed", "failed", "skipped"})
-"""What pytest calls outcomes. Any other is that of a try that is not the last: `rerun` of pytest-rerunfailures."""
-WEIGHT = {TestOutcome.SKIPPED: 1, TestOutcome.FAILED: 2, TestOutcome.ERROR: 3}
-"""A test is as bad as the worst of its reports: it passes as a whole where a part of it was skipped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,22 +30,6 @@ class Recorded:
     errors: tuple[str, ...] = ()
     outcomes: Mapping[str, TestOutcome] = field(default_factory=dict)
     finished: bool = False
-
-
-def outcome_of(outcome: str, when: str | None, wasxfail: str | None) -> TestOutcome | None:
-    """Return the outcome that a report gives its test; None for a passed setup or teardown, which proves nothing."""
-    expected_failure = wasxfail is not None and NOT_RUN not in wasxfail
-    match outcome, when:
-        case "failed", "call":
-            return TestOutcome.FAILED
-        case "failed", _:
-            return TestOutcome.ERROR
-        case "skipped", _:
-            return TestOutcome.XFAILED if expected_failure else TestOutcome.SKIPPED
-        case "passed", "call":
-            return TestOutcome.XPASSED if expected_failure else TestOutcome.PASSED
-        case _:
-            return None
 
 
 def collected_record(expected: int, errors: Iterable[str]) -> dict[str, Any]:
@@ -76,7 +54,13 @@ def recorded(records: Iterable[Mapping[str, Any]]) -> Recorded:
         elif record.get(RECORD) == FINISHED:
             finished = True
         elif record.get("$report_type") == "TestReport":
-            _add(outcomes, record)
+            add_report(
+                outcomes,
+                record["nodeid"],
+                outcome=record["outcome"],
+                when=record.get("when"),
+                wasxfail=record.get("wasxfail"),
+            )
     return Recorded(expected=expected, errors=errors, outcomes=outcomes, finished=finished)
 
 
@@ -98,14 +82,3 @@ def doubts(found: Recorded, *, status: int, tail: str, expected: int = 0, skips:
         return (f"{said} before they were over:\n{tail}",)
     wanted = max(expected, found.expected)
     return doubts_in_production(found.outcomes, expected=wanted, skips=skips) if wanted else ()
-
-
-def _add(outcomes: dict[str, TestOutcome], report: Mapping[str, Any]) -> None:
-    nodeid = report["nodeid"]
-    if report["outcome"] not in ENDS:
-        # Only the last try counts.
-        outcomes.pop(nodeid, None)
-        return
-    outcome = outcome_of(report["outcome"], report.get("when"), report.get("wasxfail"))
-    if outcome is not None and WEIGHT.get(outcomes.get(nodeid, outcome), 0) <= WEIGHT.get(outcome, 0):
-        outcomes[nodeid] = outcome

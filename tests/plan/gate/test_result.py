@@ -25,12 +25,13 @@ from kharness.plan.gate.result import (
     result_schema,
     unfinished,
 )
-from kharness.plan.release.operation import Released
+from kharness.plan.release.operation import Ending, Released
 from tests.plan.gate.test_refusals import COMPLETE, A, B, collected
 
 IMAGE = "sha256:aa"
 TESTED = readiness_result(COMPLETE, (), seconds={"build": 1.5})
-DONE_RELEASE = Released(name="web", kind="launched", image=IMAGE, previous="sha256:bb", notes=("left over",))
+DONE_RELEASE = Released(name="web", kind=Ending.LAUNCHED, image=IMAGE, previous="sha256:bb", notes=("left over",))
+UNDONE = replace(DONE_RELEASE, kind=Ending.UNDONE)
 LAUNCHED = replace(TESTED, release=DONE_RELEASE, remarks=("flaky: 1 test",))
 REFUSED = readiness_result(COMPLETE, ("1 test failed",), seconds={})
 
@@ -51,7 +52,12 @@ def result(*services: ServiceResult, status: int = 0) -> SessionResult:
         (0, result(REFUSED), True, (1, "nothing was released")),
         (0, result(TESTED), True, (1, "nothing was released")),
         (0, result(replace(LAUNCHED, verdict=ServiceVerdict.REFUSED)), True, (1, "nothing was released")),
-        (0, result(replace(LAUNCHED, release=replace(DONE_RELEASE, kind="undone"))), True, (1, "nothing was released")),
+        (
+            0,
+            result(replace(LAUNCHED, release=replace(DONE_RELEASE, kind=Ending.UNDONE))),
+            True,
+            (1, "nothing was released"),
+        ),
         (0, result(replace(LAUNCHED, name="db")), True, (1, "nothing was released")),
         (2, None, True, (2, "interrupted")),
         (77, result(), False, (77, "it ended with status 77")),
