@@ -24,7 +24,7 @@ from kharness.host.fleet.children import last_lines
 from kharness.ops.fleet.course import Conducted, Fleet, Group, ProgressView, conduct
 from kharness.ops.fleet.groups import Options, plan_group
 from kharness.ops.harness import Harness
-from kharness.plan.fleet import End, JobResult, held_by, stages
+from kharness.plan.fleet.course import End, JobResult, held_by, stages
 from kharness.report.fleet import RESULTS, Row, board, detail_lines, ended_text, last_words, result_row, result_value
 from kharness.report.release import Line
 

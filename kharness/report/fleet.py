@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kharness.plan.facts import ContainerFacts
-from kharness.plan.fleet import Checked, End, JobResult, Other, Status, starting_text
+from kharness.plan.fleet.course import End, JobResult
+from kharness.plan.fleet.status import Checked, Other, Status, starting_text
 from kharness.plan.launch.life import is_finished_job, seconds_up, why_not_up
 from kharness.report.project import health_text, listed_row, listed_value, ports_text, wave_text
 from kharness.report.release import Line

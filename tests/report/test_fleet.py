@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 import pytest
 
-from kharness.plan.fleet import End, JobResult
+from kharness.plan.fleet.course import End, JobResult
 from kharness.report.fleet import Row, board, detail_lines, ended_text, last_words, result_row, result_value
 from kharness.report.table import cell_width
 

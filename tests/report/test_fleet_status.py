@@ -8,7 +8,7 @@ import pytest
 
 from kharness.plan.drift.watch import LastScan
 from kharness.plan.facts import ContainerFacts, PortRef, PublishedPort, UsageFacts
-from kharness.plan.fleet import LastTest, Status
+from kharness.plan.fleet.status import LastTest, Status
 from kharness.plan.project import Listed
 from kharness.report.fleet import GLANCE, brief_text, memory_text, status_lines, status_value
 from kharness.report.table import cell_width

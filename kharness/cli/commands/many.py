@@ -17,7 +17,7 @@ from kharness.errors import UsageError
 from kharness.plan.session.modes import session_flags
 
 if TYPE_CHECKING:
-    from kharness.plan.fleet import JobResult
+    from kharness.plan.fleet.course import JobResult
 
 
 @click.command("up-all")

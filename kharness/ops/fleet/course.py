@@ -18,7 +18,7 @@ from kharness.ops.harness import Harness
 from kharness.ops.image.build import bases_of
 from kharness.ops.project.identity import productions
 from kharness.plan import labels
-from kharness.plan.fleet import Course, CourseStep, End, Hold, JobResult, can_begin, wave_of
+from kharness.plan.fleet.course import Course, CourseStep, End, Hold, JobResult, can_begin, wave_of
 from kharness.settings.catalog import ContainerDir
 from kharness.settings.model import Settings
 

@@ -22,7 +22,8 @@ from kharness.ops.project.production import must_run, present
 from kharness.ops.release.stopping import down, restart
 from kharness.ops.session.pytests import release_flags, session_of
 from kharness.plan.facts import short_id
-from kharness.plan.fleet import Course, Hold, plan_course, starting_text
+from kharness.plan.fleet.course import Course, Hold, plan_course
+from kharness.plan.fleet.status import starting_text
 from kharness.plan.gate.result import judge
 from kharness.plan.session.modes import ALONE, IN_PROD, result_flags
 

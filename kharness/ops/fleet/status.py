@@ -24,7 +24,8 @@ from kharness.ops.session.needs import needs_text, unmet_needs
 from kharness.ops.session.readiness import probed
 from kharness.plan.drift.watch import LastScan
 from kharness.plan.facts import ContainerFacts, ImageFacts, UsageFacts, short_id
-from kharness.plan.fleet import Checked, LastTest, Other, Status, busy, is_newer, waves
+from kharness.plan.fleet.course import waves
+from kharness.plan.fleet.status import Checked, LastTest, Other, Status, busy, is_newer
 from kharness.plan.launch.deviations import Changes, change_notes
 from kharness.plan.launch.life import is_done, state_text, why_not_up, why_stuck
 from kharness.plan.project import Listed

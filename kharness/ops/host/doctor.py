@@ -37,7 +37,7 @@ from kharness.ops.volumes.idmap import mapping_findings
 from kharness.ops.volumes.root import ACCEPT, root_changed
 from kharness.ops.volumes.scratch import why_not_overlaid
 from kharness.plan.facts import ContainerFacts, short_id
-from kharness.plan.fleet import wave_of
+from kharness.plan.fleet.course import wave_of
 from kharness.plan.launch.deviations import change_notes
 from kharness.plan.launch.life import state_text, why_stuck
 from kharness.plan.launch.runspec import left_out

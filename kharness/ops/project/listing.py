@@ -14,7 +14,7 @@ from kharness.ops.project.production import precedence
 from kharness.ops.project.view import View
 from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, ImageFacts
-from kharness.plan.fleet import wave_of
+from kharness.plan.fleet.course import wave_of
 from kharness.plan.image.tags import LATEST, LIVE, PREV
 from kharness.plan.project import Described, Listed, ListedImage
 from kharness.settings.catalog import ContainerDir

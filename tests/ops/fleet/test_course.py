@@ -14,7 +14,7 @@ from kharness.errors import HostError
 from kharness.host.fleet.children import Ended, Event, Reported
 from kharness.host.fleet.forked import Job
 from kharness.ops.fleet.course import Conducted, Group, ProgressView, conduct, worked
-from kharness.plan.fleet import End, Hold, JobResult, plan_course
+from kharness.plan.fleet.course import End, Hold, JobResult, plan_course
 
 WAVES = {"a": 1, "b": 1, "c": 2, "d": 3}
 

@@ -21,7 +21,7 @@ from kharness.ops.fleet.groups import (
 )
 from kharness.ops.session.pytests import release_flags
 from kharness.plan.facts import ExecResult
-from kharness.plan.fleet import End, Hold, can_begin, stages
+from kharness.plan.fleet.course import End, Hold, can_begin, stages
 from kharness.plan.gate.result import SessionResult
 from kharness.settings.catalog import find_containers
 from kharness.testing.tree import write

@@ -14,7 +14,7 @@ from kharness.ops.fleet.status import scan_now, statuses
 from kharness.ops.release.relaunch import relaunch
 from kharness.plan.drift.changes import Drifted, DriftVerdict, ScanResult
 from kharness.plan.facts import ImageFacts
-from kharness.plan.fleet import LastTest
+from kharness.plan.fleet.status import LastTest
 from kharness.settings.flags import from_flags
 from kharness.settings.layers import SettingsLayer
 from tests.ops.releases import Production

@@ -1,4 +1,4 @@
-"""Many containers: the order of work on them, what a failure holds back, and the status of each. Pure."""
+"""The order of work on many containers: what waits for what, and what a failure holds back."""
 
 from __future__ import annotations
 
@@ -9,13 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from kharness.plan.facts import ImageFacts, UsageFacts
-from kharness.plan.launch.deviations import Changes
-from kharness.plan.project import Listed
-from kharness.plan.text import moment
-
 if TYPE_CHECKING:
-    from kharness.plan.drift.watch import LastScan
     from kharness.settings.model import Settings
 
 
@@ -221,79 +215,3 @@ def waves(fleet: Mapping[str, Settings], *, host: str) -> tuple[tuple[str, ...],
         if wave is not None:
             found.setdefault(wave, []).append(name)
     return tuple(tuple(found[wave]) for wave in sorted(found))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """A container that should be up; `reasons` say what is wrong with it, each the end of a sentence.
-
-    `note` says that it was stopped on purpose.
-    """
-
-    name: str
-    reasons: tuple[str, ...]
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Other:
-    """A container directory that does not start with this host; `state` is the end of a sentence about it."""
-
-    name: str
-    runs: bool
-    state: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LastTest:
-    """How the last session ended for a directory: in which mode, with which image, when (seconds since the epoch)."""
-
-    passed: bool
-    mode: str
-    image: str
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """A line of `kharness status`.
-
-    `broken` says why its settings cannot be read. `image_at` is when its image, or else the live one, was made, in
-    seconds since the epoch. `newer`: `:latest` is a younger image than `:live`, or the only one. `usage` is its
-    current usage, `cpu` the number of processors that it kept busy since the measurement before. `changes` are those
-    since its launch, `down` says that it was stopped on purpose.
-    """
-
-    listed: Listed
-    broken: str = ""
-    image_at: float | None = None
-    newer: bool = False
-    tested: LastTest | None = None
-    scan: LastScan | None = None
-    usage: UsageFacts | None = None
-    cpu: float | None = None
-    changes: Changes = field(default_factory=Changes)
-    down: str = ""
-
-
-def starting_text(starting: int, others: int) -> str:
-    """Return how many of all containers in use start with this host."""
-    return f"{starting} of {starting + others} start with this host"
-
-
-def is_newer(latest: ImageFacts | None, live: ImageFacts | None) -> bool:
-    """Whether there is a newer image to release."""
-    if latest is None or live is None:
-        return latest is not None
-    made, before = moment(latest.created), moment(live.created)
-    return latest.id != live.id and (made is None or before is None or made >= before)
-
-
-def busy(before: UsageFacts | None, after: UsageFacts | None) -> float | None:
-    """Return how many processors were kept busy between two moments; None where that is not known.
-
-    A container that was started again in between has used less than before.
-    """
-    if before is None or after is None or after.at <= before.at or after.cpu < before.cpu:
-        return None
-    return (after.cpu - before.cpu) / (after.at - before.at)

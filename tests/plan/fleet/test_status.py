@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kharness.plan.facts import ImageFacts, UsageFacts
-from kharness.plan.fleet import busy, is_newer
+from kharness.plan.fleet.status import busy, is_newer
 
 OLD, NEW = (ImageFacts(id=name, created=f"2026-01-0{day}T00:00:00Z") for name, day in (("old", 1), ("new", 2)))
 

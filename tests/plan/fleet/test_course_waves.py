@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kharness.plan.fleet import waves
+from kharness.plan.fleet.course import waves
 from kharness.settings.load import parse_settings
 
 FILE = Path("settings.yaml")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from kharness.plan.fleet import Course, End, Hold, can_begin, plan_course, stages
+from kharness.plan.fleet.course import Course, End, Hold, can_begin, plan_course, stages
 
 Waves = Mapping[str, int | None]
 Needs = Mapping[str, tuple[str, ...]]

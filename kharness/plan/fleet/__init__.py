@@ -1,0 +1,1 @@
+"""Many containers: their order and waves, and their status."""
