@@ -15,11 +15,16 @@ from kharness.host.state.state import State
 from kharness.ops.release.target import Target
 from kharness.plan.image.tags import Tags
 from kharness.settings.catalog import Catalog, ContainerDir
+from kharness.settings.compose.origin import ServiceOrigin
+from kharness.settings.compose.project import ComposeProject
+from kharness.settings.compose.service import service_origin, service_settings
 from kharness.settings.host import HostSettings
 from kharness.settings.layers import SettingsLayer
 from kharness.settings.load import load_settings
 from kharness.settings.model import Settings
 
+COMPOSE_REPOSITORY = "kharness"
+"""What comes before `PROJECT-SERVICE` in the images of a Compose project, unless the host's configuration says it."""
 Report = Callable[[str, str], None]
 """Told `(who, what)`: a container directory's name or an empty text, and what happens to it now.
 
@@ -36,8 +41,9 @@ class Harness:
     """An engine, and a project on it. State and locks are per engine and project, not per user.
 
     `folder` is where the project's `pyproject.toml` is, None where container directories come from elsewhere.
-    `targets` makes what runs production. `invoker` is the user who runs this as root by sudo, where the volume root is
-    not configured.
+    `targets` makes what runs production. `compose` is the Compose project that this is, None for one of container
+    directories; then the catalog has its services. `invoker` is the user who runs this as root by sudo, where the
+    volume root is not configured.
     """
 
     engine: Engine
@@ -48,6 +54,7 @@ class Harness:
     folder: Path | None
     state: State
     targets: Callable[[Harness], Target]
+    compose: ComposeProject | None = None
     owner: Owner = field(default_factory=current_owner)
     report: Report = silent
     invoker: Invoker | None = None
@@ -60,6 +67,8 @@ class Harness:
     @property
     def repository(self) -> str:
         """What comes before a directory's name in its images'."""
+        if self.compose and not self.host.repository:
+            return COMPOSE_REPOSITORY
         return self.project.repository_or(self.host.repository)
 
     @property
@@ -87,8 +96,8 @@ class Harness:
         return self.state.has_released(name, image)
 
     def tags(self, name: str) -> Tags:
-        """Return the references of a container directory's images."""
-        return Tags(self.repository, name)
+        """Return the references of a container directory's images, or of a service's."""
+        return Tags(self.repository, f"{self.project.name}-{name}" if self.compose else name)
 
     def details(self, who: str) -> Callable[[str], None]:
         """Return what takes the details of a long step, such as a build's lines."""
@@ -99,7 +108,14 @@ class Harness:
 
         Raises `SettingsError` with every problem.
         """
+        if self.compose:
+            # Docker's own defaults hold for a Compose project, not the host's for container directories.
+            return service_settings(self.compose, directory.name)
         return load_settings(directory.path, below=self.host.defaults, above=above)
+
+    def origin(self, name: str) -> ServiceOrigin | None:
+        """Return what Compose makes around a service's container; None for a container directory."""
+        return service_origin(self.compose, name) if self.compose else None
 
     def fleet(self) -> tuple[Mapping[str, Settings], Mapping[str, SettingsError]]:
         """Read all settings, by the directories' names; what is wrong with others is returned beside them."""

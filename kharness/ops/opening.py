@@ -21,9 +21,11 @@ from kharness.ops.harness import Harness, Report, silent
 from kharness.ops.project.admission import admit
 from kharness.ops.release.engine_target import EngineTarget
 from kharness.plan.facts import EngineFacts
-from kharness.settings.catalog import find_containers
+from kharness.settings.catalog import find_containers, service_catalog
+from kharness.settings.compose.folder import ComposeFolder
+from kharness.settings.compose.load import load_compose
 from kharness.settings.host import HostSettings, load_host_settings
-from kharness.settings.project import find_project
+from kharness.settings.project import Project, find_project, project_of
 
 USUAL_ROOT = "/var/lib/docker"
 
@@ -57,6 +59,36 @@ def open_harness(
         report=report,
     )
     return replace(harness, project=current, invoker=invoker)
+
+
+def open_compose(
+    folder: ComposeFolder,
+    *,
+    environ: Mapping[str, str],
+    report: Report = silent,
+    engine: Engine | None = None,
+    host: HostSettings | None = None,
+) -> Harness:
+    """Read a Compose project and connect; its services are the harness's directories.
+
+    Raises as `open_harness`, and `SettingsError` with all that is wrong in its files.
+    """
+    host = host or load_host_settings(project=project_of(folder.path), environ=environ)
+    compose = load_compose(folder.path, environ=environ)
+    project = registered(host.state_dir, Project(name=compose.name, path=folder.path.resolve()))
+    engine = engine or open_engine(host, environ=environ, report=report)
+    harness = harness_of(project, engine, host, folder=folder.path, report=report)
+    harness = replace(harness, compose=compose, catalog=service_catalog(folder, compose.services))
+    current = admit(
+        project,
+        engine=engine,
+        engine_key=_key(engine.facts()),
+        state=harness.state,
+        host=host,
+        catalog=harness.catalog,
+        report=report,
+    )
+    return replace(harness, project=current)
 
 
 def harness_of(

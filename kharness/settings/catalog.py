@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from kharness.errors import UsageError
+from kharness.settings.compose.folder import ComposeFolder
 
 SETTINGS_FILE = "settings.yaml"
 SHOWN = 8
@@ -20,16 +21,21 @@ SHOWN = 8
 
 @dataclass(frozen=True)
 class ContainerDir:
-    """A container directory; `name` is its image's and container's name, `source_path` the folder it is found in."""
+    """A container directory; `name` is its image's and container's name, `source_path` the folder it is found in.
+
+    It may stand for a service of a Compose project: then `path` is the project's folder, and `compose` says which
+    project.
+    """
 
     name: str
     path: Path
     source_path: Path
+    compose: ComposeFolder | None = None
 
     @property
     def settings_file(self) -> Path:
-        """Its `settings.yaml`."""
-        return self.path / SETTINGS_FILE
+        """Its `settings.yaml`, or the Compose file."""
+        return self.compose.file if self.compose else self.path / SETTINGS_FILE
 
     @property
     def has_dockerfile(self) -> bool:
@@ -82,8 +88,17 @@ class Catalog:
 
     @cached_property
     def _by_path(self) -> dict[Path, ContainerDir]:
+        if any(directory.compose for directory in self.directories):
+            # The services of a project share one folder.
+            return {}
         resolved = {directory.path.resolve(): directory for directory in self.directories}
         return {**resolved, **{directory.path.absolute(): directory for directory in self.directories}}
+
+
+def service_catalog(folder: ComposeFolder, services: Iterable[str]) -> Catalog:
+    """Return the services of a Compose project as a catalog."""
+    found = (ContainerDir(name, folder.path, folder.path, folder) for name in sorted(services))
+    return Catalog(tuple(found), ())
 
 
 def find_containers(source_paths: Sequence[Path]) -> Catalog:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kharness.errors import Problem, SettingsError
 from kharness.settings.catalog import find_containers
+from kharness.settings.compose.folder import compose_folder
 from kharness.settings.sources import ENVIRONMENT, PROJECT_KEY, PROJECT_NAME, project_table
 
 PROJECT_FILE = "pyproject.toml"
@@ -37,13 +38,13 @@ def project_of(directory: Path) -> Path | None:
 
 
 def is_project(path: Path) -> bool:
-    """Whether a folder still is a project: it has the table, or container directories directly below it.
+    """Whether a folder still is a project: it has the table, a Compose file, or container directories below it.
 
     So is one that cannot be looked at: it may be another user's.
     """
     try:
         path.stat()
-        return _has_table(path) or bool(find_containers([path]).directories)
+        return _has_table(path) or compose_folder(path) is not None or bool(find_containers([path]).directories)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:

@@ -36,6 +36,7 @@ def production_subject(harness: Harness, directory: ContainerDir, settings: Sett
         secrets=production_secrets(harness, directory, settings, image),
         directory=directory.path,
         labels=labels.production(harness.project.name, directory.name, folder=harness.project.path, image=image.id),
+        origin=harness.origin(directory.name),
         start_interval=harness.engine.facts().serves(API),
     )
 

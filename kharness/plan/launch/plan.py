@@ -23,6 +23,7 @@ from kharness.plan.session.readiness import (
     plan_readiness,
     plan_test_readiness,
 )
+from kharness.settings.compose.origin import ServiceOrigin
 from kharness.settings.layers import for_test
 from kharness.settings.model import Settings
 from kharness.settings.plain import BY_KEY, PLAIN
@@ -43,7 +44,8 @@ class Subject:
 
     `built` says that kharness built the image and the secure defaults apply; `env` has the values that `env_file`
     names, already read, and so do `secrets`. `directory` is where the settings' relative files are, `labels` are those
-    by which production's container is recognized. `start_interval` says that the engine knows that of a health check.
+    by which production's container is recognized. `origin` is what Compose makes around a service of its projects, None
+    for a container directory. `start_interval` says that the engine knows that of a health check.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Subject:
     secrets: tuple[SecretValue, ...] = ()
     directory: Path | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    origin: ServiceOrigin | None = None
     start_interval: bool = True
 
     @property
