@@ -150,11 +150,15 @@ MOST_NODES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A file's value, the line of each key and item, and each key that is said twice with the line before."""
+    """A file's value, the line of each key and item, and each key that is said twice with the line before.
+
+    `tags` are the places of `!reset` and `!override`, where they were asked for.
+    """
 
     value: Any
     lines: dict[Loc, int] = field(default_factory=dict)
     duplicates: tuple[tuple[Loc, int], ...] = ()
+    tags: dict[Loc, str] = field(default_factory=dict)
 
     def line(self, loc: Loc) -> int:
         """Return the line of a place, or of the nearest one around it."""
@@ -163,11 +167,11 @@ class Document:
         return self.lines.get(loc, 0)
 
 
-def read_yaml(data: bytes) -> Document:
-    """Read one document; raises `YamlError`. An empty file is None."""
+def read_yaml(data: bytes, *, tags: frozenset[str] = frozenset()) -> Document:
+    """Read one document, in which values may have these tags; raises `YamlError`. An empty file is None."""
     text = _decode(data)
     try:
-        return _Builder(yaml.parse(text, LOADER)).document()
+        return _Builder(yaml.parse(text, LOADER), tags).document()
     except yaml.MarkedYAMLError as error:
         raise in_our_words(error, text.splitlines()) from None
     except (yaml.YAMLError, ValueError, OverflowError):
@@ -184,8 +188,10 @@ class _Node:
 
 
 class _Builder:
-    def __init__(self, events: Iterator[Any]) -> None:
+    def __init__(self, events: Iterator[Any], tags: frozenset[str]) -> None:
         self._events = events
+        self._known = tags
+        self._tags: dict[Loc, str] = {}
         self._anchors: dict[str, _Node] = {}
         self._lines: dict[Loc, int] = {}
         self._duplicates: list[tuple[Loc, int]] = []
@@ -200,10 +206,12 @@ class _Builder:
         after = next(self._events)
         if isinstance(after, DocumentStartEvent):
             raise YamlError(_line(after), "should be one document, and a second one begins here")
-        return Document(node.value, self._lines, tuple(self._duplicates))
+        return Document(node.value, self._lines, tuple(self._duplicates), self._tags)
 
     def _node(self, event: Any, loc: Loc, depth: int) -> _Node:
         self._lines.setdefault(loc, _line(event))
+        if self._known and getattr(event, "tag", None) in self._known:
+            self._tags[loc], event.tag = event.tag, None
         if isinstance(event, AliasEvent):
             node = self._alias(event)
         elif isinstance(event, ScalarEvent):
