@@ -191,3 +191,10 @@ def explain_key(key: str, *, place: str, known: Iterable[str]) -> str:
     if nearest or meant:
         return f"unknown key, did you mean '{meant or nearest[0]}'?"
     return "unknown key"
+
+
+def nearest_key(key: str, known: Iterable[str]) -> str:
+    """Say that a key is unknown, and which one is probably meant."""
+    nearest = get_close_matches(key.lower(), list(known), n=1, cutoff=0.6)
+    meant = SERVICE.get(key)
+    return f"unknown key, did you mean '{meant or nearest[0]}'?" if meant or nearest else "unknown key"

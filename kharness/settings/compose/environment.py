@@ -37,6 +37,11 @@ def with_environment(
     for path, _, _ in _files(service.get("label_file"), (*loc, "label_file"), faults):
         labels.update(reading.variables(path, environment.get))
     labels.update({k: "" if v is None else text(v) for k, v in _named(service, "labels", loc, faults).items()})
+    build = found.get("build")
+    if isinstance(build, dict) and "args" in build:
+        # An argument without a value that no variable has is left to the Dockerfile's own.
+        given = {name: environment.get(name) if said is None else said for name, said in build["args"].items()}
+        found["build"] = {**build, "args": {name: said for name, said in given.items() if said is not None}}
     return {**found, **({"environment": variables} if variables else {}), **({"labels": labels} if labels else {})}
 
 

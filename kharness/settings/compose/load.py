@@ -10,17 +10,18 @@ from typing import Any
 
 from kharness.errors import Problem, SettingsError
 from kharness.settings.compose.document import Reading
-from kharness.settings.compose.environment import octal, with_environment
+from kharness.settings.compose.environment import with_environment
+from kharness.settings.compose.finish import canonical_model, finished
 from kharness.settings.compose.folder import OVERRIDES, compose_folder
 from kharness.settings.compose.include import read_model
 from kharness.settings.compose.profiles import circle, missing, split
 from kharness.settings.compose.project import ComposeProject
+from kharness.settings.compose.remarks import remarks_of
 from kharness.settings.project import derived
 from kharness.settings.section import Loc
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 NAME_KEY = "COMPOSE_PROJECT_NAME"
-OCTAL = "keeps the number of {name} as it is written, where Compose reads an octal one"
 
 
 def load_compose(
@@ -52,33 +53,27 @@ def load_compose(
         raise SettingsError([Problem(found[0], "name", message)])
     active = [*profiles, *(each.strip() for each in environment.get("COMPOSE_PROFILES", "").split(","))]
     faults: list[tuple[Loc, str]] = []
-    services: dict[str, dict[str, Any]] = {
-        key: _canonical(service, ("services", key), faults) for key, service in (model.get("services") or {}).items()
-    }
-    enabled, disabled = split(services, active)
-    remarks = [
-        (("services", key, "environment"), OCTAL.format(name=variable))
-        for key, service in enabled.items()
-        for variable in octal(service)
-    ]
+    canonical = canonical_model(model, faults)
+    enabled, disabled = split(canonical["services"], active)
+    remarks = [*remarks_of(model, enabled)]
     enabled = {
         key: with_environment(service, environment, reading, ("services", key), faults)
         for key, service in enabled.items()
     }
-    faults += missing(enabled, disabled)
-    if names := circle(enabled):
+    whole = finished({**canonical, "services": enabled}, project=project, faults=faults)
+    faults += missing(whole["services"], disabled)
+    if names := circle(whole["services"]):
         faults.append((("services", names[0], "depends_on"), f"should not be a circle: {' -> '.join(names)}"))
-    networks = _networks(enabled, model.get("networks") or {}, faults)
     result = ComposeProject(
         name=project,
         directory=directory,
         files=tuple(reading.files),
-        services=enabled,
+        services=whole["services"],
         disabled=disabled,
-        networks=_with_names(project, networks),
-        volumes=_with_names(project, model.get("volumes") or {}),
-        secrets=_with_names(project, model.get("secrets") or {}),
-        configs=_with_names(project, model.get("configs") or {}),
+        networks=whole["networks"],
+        volumes=whole["volumes"],
+        secrets=whole["secrets"],
+        configs=whole["configs"],
         extensions={key: value for key, value in model.items() if key.startswith("x-")},
         environment=environment,
         places=reading.places,
@@ -118,55 +113,3 @@ def _files(folder: Path, environment: Mapping[str, str], files: Sequence[Path]) 
         raise SettingsError([Problem(folder, "", "should hold a Compose file")])
     over = next((path for name in OVERRIDES if (path := found.path / name).is_file()), None)
     return [found.file, *([over] if over else [])]
-
-
-def _canonical(service: dict[str, Any], loc: Loc, faults: list[tuple[Loc, str]]) -> dict[str, Any]:
-    """Return a service with `networks`, `depends_on` and `profiles` in their long forms, and what they imply."""
-    found = dict(service)
-    for key in ("networks", "depends_on"):
-        said = found.get(key)
-        if isinstance(said, list) and all(isinstance(each, str) for each in said):
-            found[key] = dict.fromkeys(said)
-        elif not isinstance(said, dict | None):
-            faults.append(((*loc, key), "should be a list of names, or a mapping"))
-            found[key] = {}
-    waited = {
-        name: {"condition": "service_started", "required": True, **(each if isinstance(each, dict) else {})}
-        for name, each in (found.get("depends_on") or {}).items()
-    }
-    for key in ("network_mode", "ipc", "pid"):
-        kind, _, other = str(found.get(key) or "").partition(":")
-        if kind == "service":
-            # The one whose namespace it takes is replaced together with it.
-            waited.setdefault(other, {"condition": "service_started", "restart": True, "required": True})
-    found.pop("depends_on", None)
-    if waited:
-        found["depends_on"] = waited
-    if not found.get("network_mode"):
-        found["networks"] = found.get("networks") or {"default": None}
-    elif not found.get("networks"):
-        found.pop("networks", None)
-    profiles = found.get("profiles")
-    if not isinstance(profiles, list | None) or not all(isinstance(each, str) for each in profiles or ()):
-        faults.append(((*loc, "profiles"), "should be a list of names"))
-        found["profiles"] = []
-    return found
-
-
-def _networks(services: Mapping[str, Any], said: Mapping[str, Any], faults: list[tuple[Loc, str]]) -> dict[str, Any]:
-    """Return the networks that services use, the default one among them even if nobody defines it."""
-    found: dict[str, Any] = {}
-    for name, service in services.items():
-        for key in service.get("networks") or ():
-            if key not in said and key != "default":
-                faults.append((("services", name, "networks"), f"should name a network of the project, not {key!r}"))
-            found[key] = said.get(key)
-    return found
-
-
-def _with_names(project: str, said: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is defined with its name on the engine; what is external has its own, not the project's."""
-    return {
-        key: {"name": key if (value or {}).get("external") else f"{project}_{key}", **(value or {})}
-        for key, value in said.items()
-    }

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from kharness.settings.compose.merge import by_name
+
 REMOTE = ("git@", "github.com/", "git://", "http://", "https://", "ssh://", "oci://", "docker-image://")
 OTHERS = ("service:", "target:")
 """Contexts that are another service's image, or another stage."""
@@ -82,7 +84,7 @@ def _build(build: Any, path: Callable[[str], str]) -> Any:
     found = dict(build)
     if isinstance(context := build.get("context", "."), str):
         found["context"] = path(context)
-    contexts = build.get("additional_contexts")
+    contexts = by_name(build.get("additional_contexts"))
     if isinstance(contexts, dict):
         found["additional_contexts"] = {
             name: path(each) if isinstance(each, str) else each for name, each in contexts.items()

@@ -1,0 +1,194 @@
+"""Volumes, devices, secrets and configs of a service in a Compose file, in their long forms."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import Any
+
+from kharness.settings.compose.scalars import Faults, Reader, fault, flag, is_number, plain, size, text, whole
+from kharness.settings.section import Loc
+
+PROPAGATION = frozenset({"private", "rprivate", "shared", "rshared", "slave", "rslave"})
+KINDS = frozenset({"bind", "volume", "tmpfs", "cluster", "npipe", "image"})
+OPTIONS: dict[str, dict[str, Reader]] = {
+    "bind": {"propagation": text, "create_host_path": flag, "recursive": text, "selinux": text},
+    "volume": {"nocopy": flag, "subpath": text},
+    "tmpfs": {"size": size},
+    "image": {"subpath": text},
+}
+KEYS: dict[str, Reader] = {
+    "type": text,
+    "source": text,
+    "target": text,
+    "read_only": flag,
+    "consistency": text,
+}
+SHORT = "[SOURCE:]TARGET[:OPTIONS]"
+DEVICE = re.compile(r"[rwm]{1,3}")
+DRIVE = re.compile(r"[A-Za-z]")
+
+
+def volumes(value: Any, loc: Loc, faults: Faults) -> list[dict[str, Any]]:
+    """Read a service's volumes."""
+    if not isinstance(value, list):
+        fault(faults, loc, "a list", value)
+        return []
+    found = []
+    for index, item in enumerate(value):
+        here = (*loc, index)
+        if isinstance(item, dict):
+            found.append(_long(item, here, faults))
+        elif isinstance(item, str) and item:
+            found.append(_short(item, here, faults))
+        else:
+            fault(faults, here, SHORT, item)
+    return found
+
+
+def _long(item: dict[str, Any], loc: Loc, faults: Faults) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in item.items():
+        here = (*loc, key)
+        if key in KEYS:
+            found[key] = KEYS[key](value, here, faults)
+        elif key in OPTIONS:
+            found[key] = _options(value, OPTIONS[key], here, faults)
+            if key == "bind" and found[key].get("create_host_path") is False:
+                del found[key]["create_host_path"]
+        elif key.startswith("x-"):
+            found[key] = value
+        else:
+            faults.append((here, "unknown key"))
+    if found.get("type") not in KINDS:
+        fault(faults, (*loc, "type"), f"one of {', '.join(sorted(KINDS))}", found.get("type"))
+    if isinstance(found.get("target"), str) and found["target"]:
+        found["target"] = _clean(found["target"])
+    if found.get("type") == "tmpfs" and isinstance(found.get("tmpfs"), dict) and "mode" in item["tmpfs"]:
+        found["tmpfs"]["mode"] = mode(item["tmpfs"]["mode"], (*loc, "tmpfs", "mode"), faults)
+    if found.get("type") == "bind" and not found.get("source"):
+        faults.append(((*loc, "source"), "is required"))
+    return found
+
+
+def mode(value: Any, loc: Loc, faults: Faults) -> Any:
+    """Read a file's mode as a number; digits with a zero before them are octal, as in YAML 1.1."""
+    written = str(getattr(value, "written", value))
+    if re.fullmatch(r"0o?[0-7]{1,5}", written, re.ASCII):
+        return int(written.replace("o", ""), 8)
+    return whole(value, loc, faults)
+
+
+def _options(value: Any, known: dict[str, Reader], loc: Loc, faults: Faults) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        fault(faults, loc, "a mapping", value)
+        return {}
+    found = {}
+    for key, said in value.items():
+        if key in known:
+            found[key] = known[key](said, (*loc, key), faults)
+        elif key != "mode" and not key.startswith("x-") and key != "labels":
+            faults.append(((*loc, key), "unknown key"))
+        else:
+            found[key] = said
+    return found
+
+
+def _short(item: str, loc: Loc, faults: Faults) -> dict[str, Any]:
+    parts = item.split(":")
+    if len(parts) > 1 and len(parts[0]) == 1 and DRIVE.fullmatch(parts[0]):
+        faults.append((loc, "should have a source that is a path, or a volume's name of at least two characters"))
+        return {}
+    if len(parts) == 1:
+        return {"type": "volume", "target": _clean(item)}
+    if len(parts) > 3 or not all(parts[:2]):  # noqa: PLR2004 - source, target, options
+        fault(faults, loc, SHORT, item)
+        return {}
+    source = parts[0]
+    bind = source.startswith((".", "/", "~"))
+    found: dict[str, Any] = {"type": "bind" if bind else "volume", "source": source, "target": _clean(parts[1])}
+    bound, volume = _short_options(parts[2] if len(parts) == 3 else "", found)  # noqa: PLR2004 - options
+    if bind:
+        found["bind"] = {**bound, "create_host_path": True}
+    else:
+        found |= {"bind": bound, "volume": volume} if bound else {"volume": volume}
+    return found
+
+
+def _short_options(said: str, found: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what options say of a directory of the host, and of a volume; unknown ones count for nothing."""
+    bound: dict[str, Any] = {}
+    volume: dict[str, Any] = {}
+    for option in said.split(","):
+        if option == "ro":
+            found["read_only"] = True
+        elif option == "rw":
+            found.pop("read_only", None)
+        elif option in {"z", "Z"}:
+            bound["selinux"] = option
+        elif option == "nocopy":
+            volume["nocopy"] = True
+        elif option in PROPAGATION:
+            bound["propagation"] = option
+    return bound, volume
+
+
+def _clean(path: str) -> str:
+    return posixpath.normpath(path) if not path.startswith("//") else "/" + posixpath.normpath(path).lstrip("/")
+
+
+def devices(value: Any, loc: Loc, faults: Faults) -> list[dict[str, Any]]:
+    """Read a service's devices."""
+    if not isinstance(value, list):
+        fault(faults, loc, "a list", value)
+        return []
+    found = []
+    for index, item in enumerate(value):
+        if isinstance(item, dict):
+            found.append(item)
+            if not item.get("source"):
+                faults.append(((*loc, index, "source"), "is required"))
+            continue
+        parts = item.split(":") if isinstance(item, str) else []
+        match parts:
+            case [source]:
+                found.append({"source": source, "target": source, "permissions": "rwm"})
+            case [source, target]:
+                found.append({"source": source, "target": target, "permissions": "rwm"})
+            case [source, target, permissions]:
+                found.append({"source": source, "target": target, "permissions": permissions})
+            case _:
+                fault(faults, (*loc, index), "HOST[:CONTAINER[:rwm]]", item)
+    return found
+
+
+def given(value: Any, loc: Loc, faults: Faults) -> list[dict[str, Any]]:
+    """Read a service's secrets or configs."""
+    if not isinstance(value, list):
+        fault(faults, loc, "a list", value)
+        return []
+    found = []
+    for index, item in enumerate(value):
+        here = (*loc, index)
+        if isinstance(item, str):
+            found.append({"source": item})
+        elif isinstance(item, dict):
+            for key in item:
+                if key not in {"source", "target", "uid", "gid", "mode"} and not key.startswith("x-"):
+                    faults.append(((*here, key), "unknown key"))
+            read = dict(item)
+            for key in ("source", "target", "uid", "gid"):
+                if key in read:
+                    text(read[key], (*here, key), faults)
+            if "mode" in read:
+                read["mode"] = (
+                    f"0{mode(read['mode'], (*here, 'mode'), faults):o}" if _has_mode(read["mode"]) else read["mode"]
+                )
+            found.append(read)
+        else:
+            fault(faults, here, "a name, or a mapping with source and target", item)
+    return found
+
+
+def _has_mode(value: Any) -> bool:
+    return is_number(value) or (isinstance(value, str) and re.fullmatch(r"0?o?[0-7]{1,5}", plain(value)) is not None)
