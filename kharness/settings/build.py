@@ -22,6 +22,7 @@ from kharness.settings.values import (
     RelativePath,
     Size,
     below,
+    read_duration,
     read_text,
 )
 
@@ -61,6 +62,29 @@ def _in_context(value: Any) -> str:
 
 # `/opt/x` and `opt/x` are the same place of the image.
 InContext = Annotated[RelativePath, BeforeValidator(_in_context, json_schema_input_type=str)]
+
+
+_PULL_POLICY = re.compile(r"always|missing|if_not_present|never|build|daily|weekly|every_(.+)")
+_EVERY = {"daily": 86400.0, "weekly": 604800.0}
+
+
+def _pull_policy(value: Any) -> str:
+    match = _PULL_POLICY.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise expected("always, missing, if_not_present, never, build, daily, weekly or every_DURATION")
+    if match[1] is not None:
+        read_duration(match[1])
+    return str(value)
+
+
+PullPolicy = Annotated[str, BeforeValidator(_pull_policy, json_schema_input_type=str)]
+
+
+def pull_interval(policy: str) -> float | None:
+    """Return after how many seconds a policy pulls an image again, None where age does not matter."""
+    if policy.startswith("every_"):
+        return read_duration(policy.removeprefix("every_"))
+    return _EVERY.get(policy)
 
 
 class CopyItem(Section):

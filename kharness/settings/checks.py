@@ -78,7 +78,7 @@ def check_settings(settings: Settings) -> Iterator[KeyProblem]:
     yield from _check_keys(settings, ())
     yield from _check_keys(settings.test, ("test",))
     yield from _check_same(settings)
-    for key in ("image", "build", "platform"):
+    for key in ("image", "build", "platform", "pull_policy"):
         if getattr(settings.test, key) is not None:
             yield KeyProblem(loc=("test", key), message="should not differ: what is tested is what is promoted")
     if settings.test.network_mode is not None:

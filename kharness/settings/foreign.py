@@ -37,7 +37,6 @@ UNSUPPORTED: Mapping[str, Mapping[str, str]] = {
         "profiles": "a container without autostart is started by hand alone",
         "provider": "",
         "pull_refresh_after": "use --rebuild, which pulls again",
-        "pull_policy": "use --rebuild, which pulls again",
         "scale": "",
         "storage_opt": "",
         "use_api_socket": "",

@@ -220,9 +220,10 @@ class BuildFacts:
     """What is known before a build of the directory `name`.
 
     `pulls` is the image that the settings name in place of a build, `renews` says that it, or the base images of a
-    build, are asked of the registry though they are there. `args` are a build's arguments. `images` are on the engine, by reference; `missing` are the URLs that are not downloaded yet; `root` says that the root image is
-    there, or not needed. Once all that goes into the image was read, `digest` stands for it, and `recorded` are the ids
-    of the images that were built of it. `now` is in seconds since the epoch, `max_age` in seconds.
+    build, are asked of the registry though they are there. `args` are a build's arguments. `images` are on the engine,
+    by reference; `missing` are the URLs that are not downloaded yet; `root` says that the root image is there, or not
+    needed. Once all that goes into the image was read, `digest` stands for it, and `recorded` are the ids of the images
+    that were built of it. `now` is in seconds since the epoch, `max_age` in seconds.
     """
 
     name: str
