@@ -159,7 +159,7 @@ def read_recipe(
         entries, digested, name = (), [], said.dockerfile or DOCKERFILE
         extra["context"] = f"{said.context} {name}"
     else:
-        context = service_context(directory, settings, final=final, harness=harness)
+        context = service_context(directory, settings, final=final)
         entries, digested, name = context.sent, [*context.digested], context.dockerfile
         extra["dockerfile"] = text
     sources = content_digest(digested, extra)

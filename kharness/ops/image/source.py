@@ -64,21 +64,25 @@ def final_dockerfile(harness: Harness, directory: ContainerDir, settings: Settin
 
     Raises `HostError`, and `SettingsError` where a context is of a kind that the engine cannot have.
     """
-    text = read_dockerfile(directory, settings)
     if harness.compose is None or settings.build is None:
-        return text
+        return read_dockerfile(directory, settings)
+    folder = _folder(directory, settings.build)
+    if not settings.build.is_remote and not folder.is_dir():
+        raise _refused(harness, directory, ("context",), f"should be a folder, and {folder} is none")
+    try:
+        text = read_dockerfile(directory, settings)
+    except HostError as error:
+        raise _refused(harness, directory, ("dockerfile",), str(error)) from error
     text = rewrite_contexts(text, _references(harness, directory, settings.build))
     own = _own_images(harness, directory.name)
     args = settings.build.args
     return rewrite_bases(text, {ref: own[ref] for ref in base_images(text, args=args) if ref in own}, args=args)
 
 
-def service_context(directory: ContainerDir, settings: Settings, *, final: str, harness: Harness) -> ServiceContext:
-    """Read the folder of a service; `final` is the Dockerfile that is sent. Raises `HostError`, `SettingsError`."""
+def service_context(directory: ContainerDir, settings: Settings, *, final: str) -> ServiceContext:
+    """Read the folder of a service; `final` is the Dockerfile that is sent. Raises `HostError`."""
     said = settings.build or Build()
     folder = _folder(directory, said)
-    if not folder.is_dir():
-        raise _refused(harness, directory, ("context",), f"should be a folder, and {folder} is none")
     file = None if said.dockerfile_inline is not None else _dockerfile(directory, said)
     entries = tuple(read_folder(folder, ignored_by(folder, file)))
     by_name = {entry.arcname: entry for entry in entries}

@@ -41,13 +41,13 @@ def test_always_asks_the_registry_and_takes_no_other_image(world: World) -> None
     world.engine.put_image(REF)
     with pytest.raises(ImageMissingError):
         pulled(world, "always")
-    world.engine.registry.put(REF)
+    world.engine.put_remote(REF)
     assert pulled(world, "always").image is not None
     assert asked(world) == 2
 
 
 def test_daily_pulls_again_after_a_day(world: World) -> None:
-    world.engine.registry.put(REF)
+    world.engine.put_remote(REF)
     pulled(world, "daily")
     pulled(world, "daily")
     assert asked(world) == 1

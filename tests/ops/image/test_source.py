@@ -114,7 +114,7 @@ def test_a_folder_is_an_image_for_the_time_of_the_build(project: Project, world:
         ({"context": "./web", "additional_contexts": {"x": "https://example.org/x.git"}}, "fetches no other"),
         ({"context": "./web", "dockerfile": "None"}, "None: cannot be read"),
         ({"context": "./web", "dockerfile": "a", "dockerfile_inline": "b"}, "not both"),
-        ({"context": "./web", "secrets": [{"source": "x"}]}, "build.secrets: is a Compose key that kharness does not"),
+        ({"context": "./web", "secrets": [{"source": "x"}]}, "build.secrets: is a Compose key"),
         ({"context": "./web", "ssh": ["default"]}, "build.ssh: is a Compose key"),
     ],
 )
@@ -129,6 +129,6 @@ def test_keys_without_effect_are_remarked_and_build(project: Project, world: Wor
     text = "services: {web: {build: {context: ./web, sbom: true, tags: [x/y], provenance: false, x-own: 1}}}"
     harness = project(text)
     remarks = idle_remarks(harness, harness.catalog.select("web", prefix=False))
-    assert [remark.partition(" has no effect here")[0].rpartition(".")[2] for remark in remarks] == ["sbom", "tags"]
+    assert [remark.partition(": has no effect here")[0].rpartition(".")[2] for remark in remarks] == ["sbom", "tags"]
     built(harness, "web")
-    assert [line for line in world.told if "sbom has no effect" in line]
+    assert [line for line in world.told if "sbom: has no effect" in line]
