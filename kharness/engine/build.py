@@ -35,6 +35,7 @@ class Builds:
 
     _wire: Wire
     _buildkit: bool | None = None
+    _is_podman: bool = False
 
     def tag(self, image: str, ref: str) -> None:
         """Tag an image."""
@@ -44,7 +45,7 @@ class Builds:
         """Build an image; no intermediate container stays."""
         from kharness.engine.build_streams import BuildKitStream, ClassicStream  # noqa: PLC0415
 
-        buildkit = request.buildkit or self._uses_buildkit()
+        buildkit = self._uses_buildkit() or (request.buildkit and not self._is_podman)
         stream = BuildKitStream(request.tag, progress) if buildkit else ClassicStream(request.tag, progress)
         try:
             with self._wire.open(
@@ -69,6 +70,8 @@ class Builds:
         if self._buildkit is None:
             with self._wire.open("GET", "/_ping") as answer:
                 self._buildkit = answer.headers.get("Builder-Version") == "2"
+                # Podman's one builder reads what BuildKit reads, and answers as the classic builder does.
+                self._is_podman = "Libpod-Buildah-Version" in answer.headers
         return self._buildkit
 
 

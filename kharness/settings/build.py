@@ -167,17 +167,14 @@ class Build(Section):
         """Refuse two Dockerfiles, as Compose does."""
         if self.dockerfile is not None and self.dockerfile_inline is not None:
             raise wrong("should have dockerfile or dockerfile_inline, not both")
+        if self.dockerfile_inline is not None and self.is_remote:
+            raise wrong("should have no dockerfile_inline: the engine fetches the context, with its own Dockerfile")
         return self
 
     @property
     def is_remote(self) -> bool:
         """Whether the engine fetches the context itself."""
         return self.context is not None and REMOTE.match(self.context) is not None
-
-    @property
-    def names_dockerfile(self) -> bool:
-        """Whether it says itself which Dockerfile is built."""
-        return self.dockerfile is not None or self.dockerfile_inline is not None
 
 
 def service_build(said: Any) -> Any:
