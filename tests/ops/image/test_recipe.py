@@ -63,3 +63,22 @@ def test_the_options_of_a_build_reach_the_engine_and_change_the_digest(project: 
     assert (asked.network, asked.shm_size, asked.no_cache, asked.args) == ("host", 64 << 20, True, {"A": "1"})
     assert (asked.extra_hosts, asked.ulimits) == ((("x", "192.0.2.1"),), {"nofile": (1, 2)})
     assert asked.labels["a"] == "b"
+
+
+@pytest.mark.parametrize("said", ["dockerfile: Dockerfile.prod", 'dockerfile_inline: "FROM scratch\\nENV A=prod\\n"'])
+def test_a_container_directory_may_have_another_dockerfile(world: World, said: str) -> None:
+    folder = world.add("web", f"build: {{{said}, labels: {{a: b}}}}")
+    (folder / "Dockerfile.prod").write_text("FROM scratch\nENV A=prod\n")
+    image = built(world.harness(), "web").image
+    assert "A=prod" in image.environment
+    assert image.labels["a"] == "b"
+
+
+def test_bases_are_asked_of_the_registry_at_each_build_that_says_pull(world: World) -> None:
+    world.engine.put_remote("acme/base:1")
+    world.add("web", "build: {pull: true}", dockerfile="FROM acme/base:1\n")
+    first = built(world.harness(), "web")
+    assert not built(world.harness(), "web").fresh
+    assert len(world.engine.called("pull")) == 2
+    world.engine.put_remote("acme/base:1", environment=("NEW=1",))
+    assert built(world.harness(), "web").digest != first.digest
