@@ -31,7 +31,12 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
-    """A build: `tag` is given to the result, `dockerfile` is its path in the context."""
+    """A build: `tag` is given to the result, `dockerfile` is its path in the context.
+
+    `buildkit` asks for BuildKit where the engine would take the classic builder. `remote` is the URL of a context that
+    the engine fetches itself, in place of a stream. `network` is the one of RUN, `shm_size` in bytes; `ulimits` are
+    soft and hard limits by name, `extra_hosts` pairs of a name and an address.
+    """
 
     tag: str
     dockerfile: str = "Dockerfile"
@@ -41,6 +46,12 @@ class BuildRequest:
     no_cache: bool = False
     pull: bool = False
     platform: str | None = None
+    buildkit: bool = False
+    remote: str | None = None
+    network: str | None = None
+    shm_size: int | None = None
+    ulimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    extra_hosts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

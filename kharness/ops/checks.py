@@ -12,8 +12,8 @@ from typing import Any, TypeVar, cast
 from kharness.errors import KharnessError, Problem, SettingsError, UnseenError, UsageError
 from kharness.ops.drift.scan import drift_of
 from kharness.ops.harness import Harness
-from kharness.ops.image.build import read_dockerfile
 from kharness.ops.image.contents import image_content
+from kharness.ops.image.source import final_dockerfile, service_prefix
 from kharness.ops.launch.deviations import changes_of
 from kharness.ops.release.ledger import recorded_live
 from kharness.ops.session.readiness import NotYetError, listening
@@ -121,14 +121,16 @@ class Inspection:
         if self.settings.image is not None:
             return Origin(references=(self.settings.image,))
         args = dict(self.settings.build.args) if self.settings.build else {}
+        text = final_dockerfile(self.harness, self.directory, self.settings)
         # This host's base image is made of packages, or pulled by the digest in its lock file.
-        references = base_images(read_dockerfile(self.directory), args={ROOT_ARG: ROOT_ARG, **args})
+        references = base_images(text, args={ROOT_ARG: ROOT_ARG, **args})
         own = (each for each in references if self._is_own(each))
         return Origin(references=references, locked=frozenset({*own, ROOT_ARG, "scratch"}))
 
     def _is_own(self, reference: str) -> bool:
         names = [each.name for each in self.harness.catalog.directories]
-        if local_base(reference, repository=self.harness.repository, names=names):
+        prefix = service_prefix(self.harness)
+        if local_base(reference, repository=self.harness.repository, names=names, prefix=prefix):
             return True
         # A base of another folder of container directories: only the gate moves its live image, and the ledger has the
         # digest.

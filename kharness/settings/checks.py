@@ -45,6 +45,15 @@ def empty_keys(value: Any, at: Loc = ()) -> Iterator[Loc]:
 
 def check_image(said: Mapping[str, Any], *, has_dockerfile: bool) -> Iterator[KeyProblem]:
     """Tell where the image should come from; `said` is the file as it is read, so that other errors hide nothing."""
+    build = said.get("build")
+    written: Mapping[str, Any] = build if isinstance(build, Mapping) else {}
+    if written.get("context", ".") not in (".", "./"):
+        message = "is a Compose key that kharness does not support; the directory itself is the context"
+        yield KeyProblem(loc=("build", "context"), message=message)
+    if "additional_contexts" in written:
+        message = "is a Compose key that kharness does not support; use build.copy"
+        yield KeyProblem(loc=("build", "additional_contexts"), message=message)
+    has_dockerfile = has_dockerfile or not written.keys().isdisjoint({"dockerfile", "dockerfile_inline"})
     if has_dockerfile and "image" in said:
         yield KeyProblem(loc=("image",), message="should not be set beside a Dockerfile; remove one of the two")
     if not has_dockerfile and "image" not in said:
@@ -69,7 +78,7 @@ def check_settings(settings: Settings) -> Iterator[KeyProblem]:
     yield from _check_keys(settings, ())
     yield from _check_keys(settings.test, ("test",))
     yield from _check_same(settings)
-    for key in ("image", "build", "platform"):
+    for key in ("image", "build", "platform", "pull_policy"):
         if getattr(settings.test, key) is not None:
             yield KeyProblem(loc=("test", key), message="should not differ: what is tested is what is promoted")
     if settings.test.network_mode is not None:

@@ -26,7 +26,7 @@ PREFIX = "KHARNESS_RUN_"
 NULL = ("null",)
 ALWAYS_NAMED = frozenset({"build"})
 """Sections with a short form, of which words say the keys all the same."""
-ONLY_PRODUCTION = frozenset({"image", "build", "platform"})
+ONLY_PRODUCTION = frozenset({"image", "build", "platform", "pull_policy"})
 
 
 class Form(StrEnum):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, create_model
 
-from kharness.settings.build import Build
+from kharness.settings.build import Build, PullPolicy
 from kharness.settings.network import Addresses, DependsOn, ExtraHosts, MacAddress, NetworkAttachment, Networks
 from kharness.settings.plain import PLAIN, PlainKey, ValueKind
 from kharness.settings.ports import Exposed, Ports
@@ -224,6 +224,8 @@ class ServiceKeys(PlainKeys):
 
     image: Image | None = None
     """An image that is not built here; only in a directory without a Dockerfile."""
+    pull_policy: PullPolicy | None = None
+    """When an image that is not built here is pulled."""
     build: Build | None = None
     """How the image is built."""
     platform: Platform | None = None

@@ -163,3 +163,36 @@ def test_no_container_of_a_build_stays(builder: DockerEngine) -> None:
     build(builder, f"FROM {BASE}\nRUN true\nRUN echo\n")
     failure(builder, f"FROM {BASE}\nRUN echo\nRUN false\n")
     assert builder.containers() == ()
+
+
+def test_hosts_and_labels_of_a_request_are_applied_by_both_builders(builder: DockerEngine) -> None:
+    hosts = (("one.example", "192.0.2.1"), ("two.example", "192.0.2.2"))
+    request = BuildRequest(
+        tag="kharness-test/made:1", extra_hosts=hosts, network="none", labels={"a": "b"}, no_cache=True
+    )
+    lines: list[str] = []
+    image = builder.build(
+        [context(f"FROM {BASE}\nRUN cat /etc/hosts; ls /sys/class/net\n")], request, progress=lines.append
+    )
+    assert image.labels["a"] == "b"
+    said = " ".join("\n".join(lines).split())
+    assert "192.0.2.1 one.example" in said
+    assert "192.0.2.2 two.example" in said
+    assert "eth0" not in said
+
+
+def test_the_classic_builder_applies_shared_memory_and_limits(builder: DockerEngine) -> None:
+    if builder._uses_buildkit():
+        pytest.skip("BuildKit of this engine does not")
+    request = BuildRequest(tag="kharness-test/made:1", shm_size=8 << 20, ulimits={"nofile": (123, 456)}, no_cache=True)
+    lines: list[str] = []
+    data = [context(f"FROM {BASE}\nRUN echo soft $(ulimit -Sn) hard $(ulimit -Hn); df -k /dev/shm\n")]
+    builder.build(data, request, progress=lines.append)
+    assert "soft 123 hard 456" in lines
+    assert any(line.startswith("shm") and "8192" in line for line in lines)
+
+
+def test_buildkit_builds_where_it_is_asked_for(builder: DockerEngine) -> None:
+    request = BuildRequest(tag="kharness-test/made:1", buildkit=True)
+    image = builder.build([context(f"FROM {BASE}\nRUN --mount=type=cache,target=/v echo hi > /v/x\n")], request)
+    assert builder.image("kharness-test/made:1") == image

@@ -70,7 +70,8 @@ def test_the_image_that_stands_in_a_comment_loads_in_place_of_the_build() -> Non
 @pytest.mark.parametrize(
     ("model", "places"),
     [
-        (Build, [SAID["build"]]),
+        # Two Dockerfiles are refused, and a container directory has one context.
+        (Build, [SAID["build"], {"dockerfile_inline": None, "additional_contexts": None}]),
         (CopyItem, SAID["build"]["copy"]),
         (Download, SAID["build"]["download"]),
         (Port, SAID["ports"]),

@@ -47,7 +47,8 @@ _LEFTOVER = re.compile("|".join(map(translate, LEFTOVERS)))
 class ContextEntry:
     """A member of the archive: the content of `path`, or `content`; `link` is a symbolic link's text.
 
-    Names may hold any bytes, those that are not UTF-8 as Python's file system encoding has them.
+    Names may hold any bytes, those that are not UTF-8 as Python's file system encoding has them. `mtime` is in seconds
+    since the epoch; as for Docker's cache, a file that differs in it alone is the same.
     """
 
     arcname: str
@@ -56,6 +57,7 @@ class ContextEntry:
     kind: ContextKind
     link: str = ""
     content: bytes | None = None
+    mtime: int = 0
 
 
 def read_tree(
@@ -158,7 +160,7 @@ def plan_context(
 
 
 def stream(entries: Iterable[ContextEntry]) -> Iterator[bytes]:
-    """Yield the entries as a GNU tar archive (owner 0:0, mtime 0), in pieces of 64 KiB to 1 MiB but for the last.
+    """Yield the entries as a GNU tar archive (owner 0:0), in pieces of 64 KiB to 1 MiB but for the last.
 
     GNU, because it carries any name and size, and BuildKit does not read every PAX header. Raises `HostError` when a
     file cannot be read or has changed since it was planned.
@@ -292,6 +294,7 @@ def _header(entry: ContextEntry, *, size: int) -> bytes:
     info.type = {"file": tarfile.REGTYPE, "dir": tarfile.DIRTYPE, "link": tarfile.SYMTYPE}[entry.kind]
     info.mode = entry.mode
     info.size = size
+    info.mtime = entry.mtime
     info.linkname = entry.link
     return info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
 

@@ -14,7 +14,8 @@ from kharness.host.image.context import LEFTOVERS
 from kharness.host.image.layers import VERSION
 from kharness.host.state.state import Verdict
 from kharness.ops.harness import Harness
-from kharness.ops.image.build import Built, read_recipe
+from kharness.ops.image.build import Built
+from kharness.ops.image.recipe import read_recipe
 from kharness.ops.launch.secrets import fingerprint, instance_secrets
 from kharness.ops.launch.subject import needed_subjects, read_env_files
 from kharness.plan.checks.catalog import checks_for

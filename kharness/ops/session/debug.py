@@ -19,8 +19,8 @@ from kharness.engine.api import Engine
 from kharness.errors import EngineError, KharnessError, UsageError
 from kharness.host.image.base import Family, ensure_base
 from kharness.ops.harness import Harness
-from kharness.ops.image.build import ROOT_FACT
 from kharness.ops.image.contents import make_helper
+from kharness.ops.image.recipe import ROOT_FACT
 from kharness.ops.launch.subject import instance_subject
 from kharness.ops.project.production import must_run
 from kharness.ops.session.readiness import wait_ready

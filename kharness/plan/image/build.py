@@ -24,6 +24,19 @@ ROOT_ARG = "KHARNESS_BASE"
 _CONTINUED = re.compile(r"\\[ \t]*\n")
 _FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?\s*$", re.IGNORECASE)
 _COPY_FROM = re.compile(r"^\s*(?:COPY|ADD)\s.*?--from=(\S+)", re.IGNORECASE)
+_MOUNT_FROM = re.compile(r"(?<=[ \t,=])--mount=(?:[^\s,]+,)*?from=([^\s,]+)", re.IGNORECASE)
+_NEEDS_BUILDKIT = re.compile(
+    r"^\s*(?:RUN\s+(?:--\S+\s+)*--(?:mount|network|security)="
+    r"|(?:COPY|ADD)\s+(?:--\S+\s+)*--(?:chmod|link|parents|exclude)\b"
+    r"|(?:RUN|COPY|ADD)\s(?:[^#\n]*\s)?<<-?['\"]?[A-Za-z_]"
+    r"|ARG\s+(?:TARGET|BUILD)(?:PLATFORM|OS|OSVERSION|ARCH|VARIANT)\b"
+    r"|FROM\s+--platform=\$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_HEREDOC = re.compile(r"^\s*(?:RUN|COPY|ADD)\s(?:[^#\n]*\s)?<<-?['\"]?[A-Za-z_]", re.IGNORECASE | re.MULTILINE)
+_SYNTAX = re.compile(r"^\s*#\s*syntax\s*=", re.IGNORECASE)
+CONTEXT_REPOSITORY = "kharness-context"
+"""Images that are made of a folder for the time of a build, because its Dockerfile has a name for it."""
 _ARG = re.compile(r"^\s*ARG\s+(\w+)(?:=(\S+))?", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?-([^}]*))?\}|(\w+))")
 
@@ -49,6 +62,9 @@ def base_images(dockerfile: str, *, args: Mapping[str, str]) -> tuple[str, ...]:
                 stages.add(started[2].lower())
         elif copied := _COPY_FROM.match(line):
             found += [] if (ref := _expand(copied[1], values)).lower() in stages else [ref]
+        else:
+            mounted = (_expand(match[1], values) for match in _MOUNT_FROM.finditer(line))
+            found += [ref for ref in mounted if ref.lower() not in stages]
     return tuple(ref for ref in dict.fromkeys(found) if ref != "scratch" and not ref.isdigit())
 
 
@@ -57,11 +73,44 @@ def wants_root(dockerfile: str) -> bool:
     return any((arg := _ARG.match(line)) is not None and arg[1] == ROOT_ARG for line in dockerfile.splitlines())
 
 
-def local_base(ref: str, *, repository: str, names: Iterable[str]) -> str | None:
-    """Return the container directory that `REPOSITORY/NAME:live` means, or None."""
-    prefix, _, rest = ref.rpartition("/")
-    name, _, tag = rest.partition(":")
-    return name if prefix == repository and tag in {"live", ""} and name in set(names) else None
+def needs_buildkit(dockerfile: str) -> bool:
+    """Whether the classic builder would refuse the Dockerfile, or build another image of it."""
+    return _NEEDS_BUILDKIT.search(_CONTINUED.sub(" ", dockerfile)) is not None
+
+
+def needs_newer_frontend(dockerfile: str) -> bool:
+    """Whether Engine 20.10 refuses the Dockerfile: it has heredocs, and names no newer frontend in its first line."""
+    return _HEREDOC.search(dockerfile) is not None and _SYNTAX.match(dockerfile) is None
+
+
+def local_base(ref: str, *, repository: str, names: Iterable[str], prefix: str = "") -> str | None:
+    """Return the container directory that `REPOSITORY/NAME:live` means, or None.
+
+    `prefix` is what comes before the names of a project's services in their images'.
+    """
+    place, _, rest = ref.rpartition("/")
+    image, _, tag = rest.partition(":")
+    if place != repository or tag not in {"live", ""} or not image.startswith(prefix):
+        return None
+    name = image.removeprefix(prefix)
+    return name if name in set(names) else None
+
+
+def rewrite_contexts(dockerfile: str, contexts: Mapping[str, str]) -> str:
+    """Make `FROM`, `--from` and `--mount=from` name images instead of contexts; a name holds without its `:latest`."""
+    if not contexts:
+        return dockerfile
+    named = {name.removesuffix(":latest").lower(): ref for name, ref in contexts.items()}
+
+    def line(text: str) -> str:
+        found = [each for each in (_FROM.match(text), _COPY_FROM.match(text)) if each]
+        for match in reversed([*found, *_MOUNT_FROM.finditer(text)]):
+            ref = named.get(match[1].strip("'\"").removesuffix(":latest").lower())
+            if ref is not None:
+                text = text[: match.start(1)] + ref + text[match.end(1) :]
+        return text
+
+    return "".join(line(text) for text in dockerfile.splitlines(keepends=True))
 
 
 def build_order(edges: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
@@ -93,10 +142,12 @@ def rewrite_bases(dockerfile: str, moved: Mapping[str, str], *, args: Mapping[st
     }
 
     def line(text: str) -> str:
-        match = _FROM.match(text) or _COPY_FROM.match(text)
-        if match is None or (ref := _expand(match[1], values)) not in moved:
-            return text
-        return text[: match.start(1)] + moved[ref] + text[match.end(1) :]
+        found = [each for each in (_FROM.match(text) or _COPY_FROM.match(text),) if each]
+        for match in reversed([*found, *_MOUNT_FROM.finditer(text)]):
+            ref = moved.get(_expand(match[1], values))
+            if ref is not None:
+                text = text[: match.start(1)] + ref + text[match.end(1) :]
+        return text
 
     return "".join(line(text) for text in dockerfile.splitlines(keepends=True))
 
@@ -112,6 +163,8 @@ class BaseKind(StrEnum):
     """Of our own repository: it is made here, and no registry is asked for it."""
     ROOT = "root"
     """The root image of this host, which a rebuild does not renew."""
+    CONTEXT = "context"
+    """A folder, of which an image is made for the time of the build."""
     FOREIGN = "foreign"
 
 
@@ -130,18 +183,31 @@ class BuildBase:
 
 
 def bases_in(
-    dockerfile: str, *, args: Mapping[str, str], repository: str, names: Iterable[str], candidates: Iterable[str]
+    dockerfile: str,
+    *,
+    args: Mapping[str, str],
+    repository: str,
+    names: Iterable[str],
+    candidates: Iterable[str],
+    prefix: str = "",
 ) -> tuple[BuildBase, ...]:
-    """Return what a Dockerfile builds on. `names` are all container directories, `candidates` those of this session."""
+    """Return what a Dockerfile builds on. `names` are all container directories, `candidates` those of this session.
+
+    `prefix` is as for `local_base`.
+    """
     known, new = frozenset(names), frozenset(candidates)
 
     def base(ref: str) -> BuildBase:
-        name = local_base(ref, repository=repository, names=known)
+        if ref.startswith(f"{CONTEXT_REPOSITORY}/"):
+            return BuildBase(ref=ref, kind=BaseKind.CONTEXT, tag=ref)
+        name = local_base(ref, repository=repository, names=known, prefix=prefix)
         if name in new and name is not None:
-            return BuildBase(ref=ref, kind=BaseKind.CANDIDATE, tag=Tags(repository, name).latest, directory=name)
+            return BuildBase(
+                ref=ref, kind=BaseKind.CANDIDATE, tag=Tags(repository, prefix + name).latest, directory=name
+            )
         if name is not None:
             # Without a tag `:live` is meant, and an engine would take what was built last.
-            return BuildBase(ref=ref, kind=BaseKind.LIVE, tag=Tags(repository, name).live, directory=name)
+            return BuildBase(ref=ref, kind=BaseKind.LIVE, tag=Tags(repository, prefix + name).live, directory=name)
         if ref.startswith(f"{repository}/"):
             return BuildBase(ref=ref, kind=BaseKind.OWN, tag=ref)
         return BuildBase(ref=ref, kind=BaseKind.ROOT if ref == args.get(ROOT_ARG) else BaseKind.FOREIGN, tag=ref)
@@ -153,10 +219,11 @@ def bases_in(
 class BuildFacts:
     """What is known before a build of the directory `name`.
 
-    `pulls` is the image that the settings name in place of a build, `args` are the arguments of one. `images` are on
-    the engine, by reference; `missing` are the URLs that are not downloaded yet; `root` says that the root image is
-    there, or not needed. Once all that goes into the image was read, `digest` stands for it, and `recorded` are the ids
-    of the images that were built of it. `now` is in seconds since the epoch, `max_age` in seconds.
+    `pulls` is the image that the settings name in place of a build, `renews` says that it, or the base images of a
+    build, are asked of the registry though they are there. `args` are a build's arguments. `images` are on the engine,
+    by reference; `missing` are the URLs that are not downloaded yet; `root` says that the root image is there, or not
+    needed. Once all that goes into the image was read, `digest` stands for it, and `recorded` are the ids of the images
+    that were built of it. `now` is in seconds since the epoch, `max_age` in seconds.
     """
 
     name: str
@@ -164,6 +231,7 @@ class BuildFacts:
     images: Mapping[str, ImageFacts | None]
     rebuild: bool = False
     pulls: str | None = None
+    renews: bool = False
     args: Mapping[str, str] = field(default_factory=dict)
     bases: tuple[BuildBase, ...] = ()
     root: bool = True
@@ -214,7 +282,7 @@ def plan_build(facts: BuildFacts) -> BuildPlan:
     """
     if facts.pulls is not None:
         found = facts.images.get(facts.pulls)
-        if found is None or facts.rebuild:
+        if found is None or facts.rebuild or facts.renews:
             return BuildPlan(pulls=(facts.pulls,))
         return _keep(found, facts.tags)
     for base in facts.bases:
@@ -244,7 +312,7 @@ def _keep(image: ImageFacts, tags: Tags) -> BuildPlan:
 
 
 def _refuse_missing(base: BuildBase, facts: BuildFacts) -> None:
-    if base.kind is BaseKind.CANDIDATE or facts.images.get(base.tag) is not None:
+    if base.kind in {BaseKind.CANDIDATE, BaseKind.CONTEXT} or facts.images.get(base.tag) is not None:
         return
     if base.kind is BaseKind.LIVE:
         raise UsageError(f"{facts.name}: its base {base.tag} does not exist yet; promote {base.directory} first")
@@ -257,7 +325,8 @@ def _is_pulled(base: BuildBase, facts: BuildFacts) -> bool:
     if base.kind not in {BaseKind.ROOT, BaseKind.FOREIGN}:
         return False
     # The root image was made or pulled under a reference that no registry must answer for.
-    return facts.images.get(base.ref) is None or (facts.rebuild and base.kind is BaseKind.FOREIGN)
+    renews = facts.rebuild or facts.renews
+    return facts.images.get(base.ref) is None or (renews and base.kind is BaseKind.FOREIGN)
 
 
 def _unchanged(facts: BuildFacts) -> ImageFacts | None:

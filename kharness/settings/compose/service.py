@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from kharness.errors import SettingsError
+from kharness.settings.build import service_build
 from kharness.settings.compose.origin import Definition, ServiceOrigin
 from kharness.settings.compose.project import ComposeProject
 from kharness.settings.model import Settings
@@ -24,6 +25,10 @@ def service_settings(project: ComposeProject, name: str) -> Settings:
         project.networks[key]["name"]: {**(value or {}), "aliases": [*(value or {}).get("aliases", ()), name]}
         for key, value in (said.get("networks") or {}).items()
     }
+    if "build" in said:
+        # What is built here has our own tags; a build that nothing tested does not move the name in `image`.
+        said["build"] = service_build(said["build"])
+        said.pop("image", None)
     said.update(project.services[name].get("x-kharness") or {})
     try:
         return Settings.model_validate(said)

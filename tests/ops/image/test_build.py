@@ -11,7 +11,8 @@ import pytest
 
 from kharness.engine.api import BuildRequest
 from kharness.errors import BuildError, ConflictError, HostError, ImageMissingError, UsageError
-from kharness.ops.image.build import Built, bases_of, build, read_recipe
+from kharness.ops.image.build import Built, bases_of, build
+from kharness.ops.image.recipe import read_recipe
 from kharness.plan import labels
 from kharness.testing.recording import Call
 from tests.ops.world import World

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kharness.errors import LaunchError, SettingsError, UsageError
-from kharness.ops.image.build import read_recipe
+from kharness.ops.image.recipe import read_recipe
 from kharness.ops.launch.secrets import fingerprint
 from kharness.ops.launch.subject import hidden_values, instance_subject, production_subject
 from kharness.ops.release.relaunch import relaunch
