@@ -28,7 +28,7 @@ def remarks_of(model: Mapping[str, Any], enabled: Iterable[str]) -> Iterator[tup
 def _of_command(line: str) -> Iterator[str]:
     if operator := OPERATOR.search(QUOTED.sub("_", line)):
         yield (
-            f"no shell reads it: {operator[1] or operator[2]!r} and what follows are arguments, which Compose cuts off; "
+            f"no shell reads it: {operator[1] or operator[2]!r} and the rest are arguments, which Compose cuts off; "
             "a shell that does is a list such as [sh, -c, 'FIRST && SECOND']"
         )
     if BACKSLASH.search(line):
