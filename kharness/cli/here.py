@@ -13,10 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kharness.cli.output import tell
-from kharness.errors import KharnessError
-from kharness.settings.catalog import find_containers
 from kharness.settings.project import find_project, project_of
-from kharness.settings.sources import source_paths
 
 if TYPE_CHECKING:
     from kharness.ops.harness import Harness
@@ -27,12 +24,10 @@ if TYPE_CHECKING:
 
 
 def complete_names(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Complete names of container directories; none if configuration or folders cannot be read."""
-    try:
-        found = find_containers(source_paths(project=project_of(Path.cwd()), environ=os.environ))
-    except (KharnessError, OSError):
-        return []
-    return [directory.name for directory in found.directories if directory.name.startswith(incomplete)]
+    """Complete names of container directories, projects and services."""
+    from kharness.cli.choice import complete  # noqa: PLC0415 - most commands complete nothing
+
+    return [*complete(incomplete)]
 
 
 name_argument = click.argument("name", shell_complete=complete_names)
@@ -72,10 +67,14 @@ def project_here(host: HostSettings) -> Project:
 def open_to_act(*, dry_run: bool = False) -> Harness:
     """Open the harness for a command that changes production, and, without `dry_run`, first recover what is left."""
     harness = open_here()
-    if not dry_run:
-        from kharness.ops.release.recover import recover  # noqa: PLC0415
+    return harness if dry_run else recovered(harness)
 
-        recover(harness)
+
+def recovered(harness: Harness) -> Harness:
+    """Finish or undo what an earlier command has left of a project, and return its harness."""
+    from kharness.ops.release.recover import recover  # noqa: PLC0415
+
+    recover(harness)
     return harness
 
 

@@ -112,7 +112,9 @@ def glance(
     plain = {key: said.get(key) for key in PATTERNS}
     if not isinstance(state_dir, Path) or not all(_matches(PATTERNS[key], value) for key, value in plain.items()):
         return None
-    return Glance(state_dir=state_dir, **{key: said.get(key, ()) for key in LISTS}, **plain)
+    return Glance(
+        state_dir=state_dir, source_paths=said.get("source_paths", ()), projects=said.get("projects", ()), **plain
+    )
 
 
 def source_paths(

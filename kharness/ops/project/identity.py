@@ -11,6 +11,7 @@ from kharness.errors import ConflictError, LaunchError
 from kharness.host.project.projects import Registered, others
 from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, ImageFacts
+from kharness.plan.image.tags import LIVE
 from kharness.plan.volumes.usage import meets
 from kharness.settings.catalog import SETTINGS_FILE
 from kharness.settings.project import is_project
@@ -36,7 +37,7 @@ def names_in_production(view: View) -> frozenset[str]:
 
 def tagged(harness: Harness, name: str) -> Iterator[tuple[str, ImageFacts]]:
     """Yield what follows `REPOSITORY/NAME:` in the references of images that are no other project's, and the images."""
-    beginning = f"{harness.repository}/{name}:"
+    beginning = harness.tags(name).live.removesuffix(LIVE)
     for image in harness.engine.images():
         if image.labels.get(labels.PROJECT, harness.project.name) == harness.project.name:
             yield from ((ref.removeprefix(beginning), image) for ref in image.tags if ref.startswith(beginning))

@@ -65,7 +65,7 @@ def images(view: View, directories: Iterable[ContainerDir]) -> tuple[ListedImage
             used=image.id in used,
         )
         for directory in directories
-        for ref, image in _ordered(tagged, of=f"{view.repository}/{directory.name}:")
+        for ref, image in _ordered(tagged, of=view.tags(directory.name).live.removesuffix(LIVE))
     )
 
 

@@ -65,19 +65,27 @@ def must_run(view: View, name: str) -> ContainerFacts:
         return found
     if stuck := why_stuck(found):
         raise EngineError(f"{name}: {stuck}")
-    advice = f"'kharness logs {name}' shows its output, {how_to_launch(view, name)}"
+    advice = f"'kharness logs {called(view, name)}' shows its output, {how_to_launch(view, name)}"
     raise EngineError(f"{name}: does not run: {state_text(found)}; {advice}")
 
 
 def how_to_launch(view: View, name: str) -> str:
     """Return the command that launches production, as the end of a sentence."""
+    if not _is_live(view, name) and (folder := view.catalog.folder):
+        untested = f"'kharness up {called(view, name)} --untested' launches it without a test"
+        return f"'pytest {folder} --ready --launch' builds, tests and launches it, {untested}"
     what = "launches what is live" if _is_live(view, name) else "builds, tests and launches it"
     return f"'{launch_command(view, name)}' {what}"
 
 
 def launch_command(view: View, name: str) -> str:
     """Return the command that launches production; without a live image it has to pass its tests first."""
-    return f"kharness {'up' if _is_live(view, name) else 'upgrade'} {name}"
+    return f"kharness {'up' if _is_live(view, name) else 'upgrade'} {called(view, name)}"
+
+
+def called(view: View, name: str) -> str:
+    """Return the name by which commands know a container from anywhere."""
+    return f"{view.project.name}/{name}" if view.catalog.folder else name
 
 
 def _is_live(view: View, name: str) -> bool:
