@@ -143,7 +143,8 @@ class Group:
 
     `would` returns the text of a dry run, `judge` the value (see `worked`) of a program that ended with a status
     (without it, 0 is success). `left_out` says why other containers do not belong to it, `nothing` is the message where
-    there is no work. Where a group `needs_settings`, a directory with unreadable settings counts as failed.
+    there is no work. With `backwards` the last wave comes first. Where a group `needs_settings`, a directory with
+    unreadable settings counts as failed.
     """
 
     command: str
@@ -156,6 +157,7 @@ class Group:
     left_out: Mapping[str, str] = field(default_factory=dict)
     needs_settings: bool = True
     nothing: str = "there is nothing to do"
+    backwards: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from kharness.host.fleet.forked import Work
 from kharness.host.project.test_files import files_of_tests
 from kharness.host.session.results import new_result, take_result
 from kharness.ops.fleet.course import Fleet, Group, GroupWork, Values, worked
@@ -18,14 +19,16 @@ from kharness.ops.harness import Harness
 from kharness.ops.image.build import bases_of, build
 from kharness.ops.launch.subject import why_stays_down
 from kharness.ops.launch.up import up, up_and_ready
-from kharness.ops.project.production import must_run, present
+from kharness.ops.project.production import called, must_run, present
+from kharness.ops.project.sessions import judge_project, project_flags
 from kharness.ops.release.stopping import down, restart
 from kharness.ops.session.pytests import release_flags, session_of
 from kharness.plan.facts import short_id
-from kharness.plan.fleet.course import Course, Hold, plan_course
+from kharness.plan.fleet.course import Course, Hold, join_courses, joined, plan_course
 from kharness.plan.fleet.status import starting_text
 from kharness.plan.gate.result import judge
 from kharness.plan.session.modes import ALONE, IN_PROD, result_flags
+from kharness.settings.catalog import ContainerDir
 
 COMMAND_TIMEOUT, MARGIN = 60.0, 10.0
 """Seconds for the command of run-in-all, and for everything around it."""
@@ -52,6 +55,8 @@ class Options:
     user: str | None = None
     flags: Sequence[str] = ()
     """The flags of a session, as `session_flags` makes them."""
+    logs: Path | None = None
+    """Where the output of all is, if not in the project's own directory."""
     mode_is_given: bool = True
     """Whether the flags' mode is the user's; else `release_flags` chooses it for each container."""
 
@@ -67,6 +72,7 @@ class Members:
     course: Course
     left_out: Mapping[str, str] = field(default_factory=dict)
     nothing: str = "there is nothing to do"
+    backwards: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +123,42 @@ def plan_group(command: str, fleet: Fleet, options: Options = DEFAULTS) -> Group
         left_out=members.left_out,
         needs_settings=row.needs_settings,
         nothing=members.nothing,
+        backwards=members.backwards,
+    )
+
+
+def join_groups(groups: Mapping[str, Group]) -> Group:
+    """Return the groups of one command over several projects as one, by what is put before the names of each."""
+    first = next(iter(groups.values()))
+    if list(groups) == [""]:
+        return first
+    homes = {
+        joined(prefix, name): (prefix, group, name)
+        for prefix, group in groups.items()
+        for name in (step.name for step in group.course.steps)
+    }
+
+    def work(name: str, values: Values) -> Work | Sequence[str]:
+        prefix, group, own = homes[name]
+        others = {joined(prefix, step.name): step.name for step in group.course.steps}
+        return group.work(own, {others[each]: value for each, value in values.items() if each in others})
+
+    def would(name: str) -> str:
+        _, group, own = homes[name]
+        return group.would(own)
+
+    def judged(name: str, status: int) -> Mapping[str, Any]:
+        _, group, own = homes[name]
+        assert group.judge is not None  # noqa: S101 - all groups of a command have one, or none
+        return group.judge(own, status)
+
+    return replace(
+        first,
+        course=join_courses({prefix: group.course for prefix, group in groups.items()}, backwards=first.backwards),
+        work=work,
+        would=would,
+        judge=judged if first.judge else None,
+        left_out={joined(p, name): why for p, group in groups.items() for name, why in group.left_out.items()},
     )
 
 
@@ -179,7 +221,7 @@ def _to_launch(fleet: Fleet, options: Options) -> Members:
 def _to_stop(fleet: Fleet, options: Options) -> Members:
     more, unknown = fleet.running() if options.everything else ((), {})
     waves = dict.fromkeys(more) | fleet.starting()
-    return Members(course=plan_course(waves, fleet.dependencies(), backwards=True), left_out=unknown)
+    return Members(course=plan_course(waves, fleet.dependencies(), backwards=True), left_out=unknown, backwards=True)
 
 
 def _all_running(fleet: Fleet, _: Options) -> Members:
@@ -188,6 +230,8 @@ def _all_running(fleet: Fleet, _: Options) -> Members:
 
 
 def _with_tests(fleet: Fleet, options: Options) -> Members:
+    if fleet.harness.compose is not None:
+        return _project_with_tests(fleet, options)
     left_out = {name: NO_TESTS for name in fleet.settings if not _has_tests(fleet, name)}
     if IN_PROD in options.flags:
         left_out |= {name: NOT_THERE for name in fleet.settings if present(fleet.harness, name) is None}
@@ -196,7 +240,34 @@ def _with_tests(fleet: Fleet, options: Options) -> Members:
     return Members(course=plan_course(dict.fromkeys(names), needed, broken=fleet.broken), left_out=left_out)
 
 
+def _project_with_tests(fleet: Fleet, options: Options) -> Members:
+    if not any(_has_tests(fleet, name) for name in fleet.settings):
+        return Members(course=plan_course({}, {}), left_out={PROJECT: NO_TESTS})
+    if IN_PROD in options.flags and all(present(fleet.harness, name) is None for name in fleet.settings):
+        return Members(course=plan_course({}, {}), left_out={PROJECT: NOT_THERE})
+    return Members(course=plan_course({PROJECT: None}, {}))
+
+
+def _project_in_use(fleet: Fleet) -> Members:
+    waves = fleet.starting()
+    used = {*waves, *_live(fleet)}
+    stopped = {name: why for name in used if (why := why_stays_down(fleet.harness, name))}
+    reason = ""
+    if not used:
+        reason = NOT_IN_USE
+    elif used == stopped.keys():
+        reason = str(next(iter(stopped.values())))
+    elif not any(_has_tests(fleet, name) for name in fleet.settings):
+        reason = NO_TESTS
+    if reason:
+        return Members(course=plan_course({}, {}), left_out={PROJECT: reason})
+    first = min((wave for name in used if (wave := waves.get(name)) is not None), default=None)
+    return Members(course=plan_course({PROJECT: first}, {}, aim="upgraded"))
+
+
 def _in_use(fleet: Fleet, _: Options) -> Members:
+    if fleet.harness.compose is not None:
+        return _project_in_use(fleet)
     needed = {name: fleet.bases(name) for name in fleet.settings}
     waves = fleet.starting()
     used = _with_bases({*waves, *_live(fleet)}, needed)
@@ -302,7 +373,7 @@ def _run(harness: Harness, name: str, options: Options, _: Values) -> dict[str, 
         return worked(f"still runs after {timeout:g} s, and goes on: an engine cannot end it", failed=True)
     sys.stdout.write(f"{done.stdout}{done.stderr}")
     streams = {"stdout": done.stdout, "stderr": done.stderr}
-    log = harness.output / RUN / f"{name}.log"
+    log = (options.logs or harness.output) / RUN / f"{called(harness, name)}.log"
     return worked(
         "done" if done.ok else f"exit status {done.exit_code}",
         failed=not done.ok,
@@ -319,13 +390,16 @@ def _run(harness: Harness, name: str, options: Options, _: Values) -> dict[str, 
 # Sessions
 
 
-def _given_flags(_fleet: Fleet, _name: str, options: Options) -> tuple[str, ...]:
-    return tuple(options.flags)
+def _given_flags(fleet: Fleet, name: str, options: Options) -> tuple[str, ...]:
+    # A container directory is tested stand-alone, unless another mode is given.
+    return tuple(options.flags) if name else _upgrade_flags(fleet, name, options)
 
 
 def _upgrade_flags(fleet: Fleet, name: str, options: Options) -> tuple[str, ...]:
     if options.mode_is_given:
         return tuple(options.flags)
+    if not name:
+        return project_flags(fleet.settings.values(), options.flags)
     return release_flags(fleet.directory(name), options.flags, host=fleet.harness.host)
 
 
@@ -339,23 +413,31 @@ class _Results:
 
     def session(self, name: str, flags: Sequence[str]) -> tuple[str, ...]:
         """Return the command line of a session that writes its result."""
-        self._paths[name] = path = new_result(self._directory, name)
+        self._paths[name] = path = new_result(self._directory, name or self._fleet.harness.project.name)
         words = (*flags, *result_flags(path))
-        return session_of(self._fleet.directory(name), words, project=self._fleet.harness.folder, more=ALONE)
+        return session_of(_tested(self._fleet, name), words, project=self._fleet.harness.folder, more=ALONE)
 
     def judged(self, name: str, status: int, *, launch: bool) -> dict[str, Any]:
         """Return how a session ended, as `worked` does."""
-        verdict = judge(name, status, take_result(self._paths[name]), launch=launch)
+        result = take_result(self._paths[name])
+        verdict = judge(name, status, result, launch=launch) if name else judge_project(status, result, launch=launch)
         return worked(verdict.text, notes=verdict.notes, failed=verdict.status != 0)
+
+
+def _tested(fleet: Fleet, name: str) -> ContainerDir:
+    # All services of a project are in one folder, which is what its session is told.
+    return fleet.directory(name) if name else fleet.harness.catalog.directories[0]
 
 
 def _session_text(fleet: Fleet, name: str, flags: Sequence[str]) -> str:
     # A session's other words concern it alone; 'kharness test NAME --dry-run' prints the whole line.
-    path, project = fleet.directory(name).path, fleet.harness.folder
+    path, project = _tested(fleet, name).path, None if not name else fleet.harness.folder
     place = path.relative_to(project) if project and path.is_relative_to(project) else path
     return shlex.join(("pytest", str(place), *flags))
 
 
+PROJECT = ""
+"""The name of a step that is about a whole Compose project."""
 RUN = "run-in-all"
 GROUPS: Mapping[str, GroupRow] = {
     "build-all": GroupRow(
