@@ -58,6 +58,7 @@ OTHERS = (
     *("build-all", "down-all", "restart-all", "run-in-all true", "test-all", "up-all", "upgrade-all"),
 )
 ALONE = {
+    "check": "asks no engine",
     "doctor": "says what it can without an engine",
     "engine start": "starts one",
     "list": "asks no engine",

@@ -15,9 +15,13 @@ import click
 from kharness.cli.group import Summaries
 from kharness.cli.here import host_here, open_here, project_here
 from kharness.cli.output import dry_run_option, print_table, tell
-from kharness.errors import EngineUnavailableError
+from kharness.errors import EngineUnavailableError, SettingsError
+from kharness.ops.project.targets import Targets
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kharness.host.project.compose_folders import KnownProject
     from kharness.host.project.projects import Registered
     from kharness.plan.project import Described
 
@@ -169,7 +173,7 @@ def _print_project(known: Registered, repository: str | None, volume_root: Path)
 def list_command(
     *, autostart: bool, waves: bool, not_up: bool, buildable: bool, testable: bool, quiet: bool, as_json: bool
 ) -> None:
-    """List container directories.
+    """List container directories and services.
 
     All, or those that fit every option. Settings that cannot be read are reported on standard error, with exit status
     1.
@@ -184,7 +188,9 @@ def list_command(
     from kharness.settings.catalog import find_containers
 
     configured = host_here()
-    found = tuple(describe(find_containers(configured.source_paths).directories, below=configured.defaults))
+    targets = Targets(cwd=Path.cwd(), environ=os.environ)
+    described = describe(find_containers(configured.source_paths).directories, below=configured.defaults)
+    found = (*described, *(each for project in targets.known for each in _services(targets, project)))
     if not found:
         click.echo("there is no container directory: no source path holds any", err=True)
     chosen = [each for each in found if (each.buildable or not buildable) and (each.testable or not testable)]
@@ -208,11 +214,29 @@ def list_command(
         sys.exit(1)
 
 
+def _services(targets: Targets, project: KnownProject) -> Iterator[Described]:
+    from kharness.ops.project.listing import describe_services
+    from kharness.plan.project import Described
+
+    try:
+        compose = targets.compose(project)
+    except SettingsError as error:
+        yield Described(name=project.name, path=str(project.folder.path), project=project.name, broken=str(error))
+        return
+    yield from describe_services(compose, path=project.folder.path)
+
+
 def _why_down(found: list[Described]) -> dict[str, str | None]:
+    from kharness.cli.choice import everything, open_compose_project
     from kharness.ops.fleet.status import why_down
 
-    harness = open_here()
-    reasons = ((each.name, why_down(harness, each.name)) for each in found)
+    names = {each.name for each in found}
+    reasons = (
+        (opened.called(directory.name), why_down(opened.view, directory.name))
+        for opened in everything(open_here, open_compose_project).opened
+        for directory in opened.view.catalog.directories
+        if opened.called(directory.name) in names
+    )
     return {name: why for name, why in reasons if why}
 
 
