@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -82,7 +82,7 @@ def choose(
     Where `gone` says that a project has something of a name, that name counts without a directory or service.
     """
     opener = partial(open_compose_project, start=start)
-    found = _chosen(text, own=partial(open_here, start=start), compose=opener, gone=gone)
+    found = _chosen(text, own=partial(open_here, start=start), compose=opener, gone=gone, bare=_open_bare)
     if act and not dry_run:
         recovered(found.view)
     return found
@@ -99,7 +99,7 @@ def choose_one(
 
 def choose_look(text: str) -> Chosen[View]:
     """Open a light view of the project of what a text names, also of containers whose directory is gone."""
-    return _chosen(text, own=look_here, compose=open_compose_project, gone=in_production)
+    return _chosen(text, own=look_here, compose=open_compose_project, gone=in_production, bare=_open_bare)
 
 
 def in_production(view: View, name: str) -> bool:
@@ -120,6 +120,7 @@ def _chosen(
     own: Callable[[], V_co],
     compose: Callable[[KnownProject], V_co],
     gone: Callable[[V_co, str], bool] | None,
+    bare: Callable[[KnownProject], V_co],
 ) -> Chosen[V_co]:
     targets = Targets(cwd=Path.cwd(), environ=os.environ)
     opened: dict[str, V_co] = {}
@@ -130,7 +131,12 @@ def _chosen(
             opened[key] = compose(project) if project else own()
         return opened[key]
 
-    target = _target(targets, text, view=view, gone=gone)
+    try:
+        target = _target(targets, text, view=view, gone=gone)
+    except SettingsError:
+        if gone is not None and (unread := _unread(targets, text, bare=bare)) is not None:
+            return unread
+        raise
     project = target.project
     needs = needs_of(targets.compose(project)) if project and target.whole else {}
     return Chosen(view=view(project), project=project, names=target.names, whole=target.whole, needs=needs)
@@ -158,6 +164,23 @@ def _target(
     return targets.find(text, prefix=True)
 
 
+def _unread(targets: Targets, text: str, *, bare: Callable[[KnownProject], V_co]) -> Chosen[V_co] | None:
+    # What runs can be looked at and stopped, whatever has become of the file that it was launched from.
+    from kharness.ops.project.identity import names_in_production  # noqa: PLC0415 - files are seldom broken
+
+    project, slash, service = text.partition("/")
+    for known in targets.known:
+        service = service if slash else text if known is targets.here else ""
+        if known.name == project or (known is targets.here and not slash):
+            view = bare(known)
+            running = names_in_production(view)
+            if service in running:
+                return Chosen(view=view, project=known, names=(service,))
+            if known.name == project and not (slash and service) and running:
+                return Chosen(view=view, project=known, names=tuple(sorted(running)), whole=True)
+    return None
+
+
 def _lost(targets: Targets, text: str) -> Iterator[tuple[KnownProject | None, str]]:
     project, slash, service = text.partition("/")
     if slash and service:
@@ -183,6 +206,21 @@ def open_compose_project(project: KnownProject, *, start: bool = True) -> Harnes
     if not start:
         host = host.model_copy(update={"start_engine": False})
     return open_compose(project.folder, environ=environ, report=report, host=host)
+
+
+def _open_bare(project: KnownProject) -> Harness:
+    """Open what is in production of a Compose project whose file cannot be read: it has no services."""
+    from kharness.host.project.projects import registered  # noqa: PLC0415 - see above
+    from kharness.ops.opening import harness_of, open_engine  # noqa: PLC0415
+    from kharness.settings.catalog import Catalog  # noqa: PLC0415
+    from kharness.settings.host import load_host_settings  # noqa: PLC0415
+    from kharness.settings.project import Project  # noqa: PLC0415
+
+    path = project.folder.path
+    host = load_host_settings(project=project_of(path), environ=project.environment(os.environ))
+    known = registered(host.state_dir, Project(name=project.name, path=path.resolve()))
+    engine = open_engine(host, environ=os.environ, report=tell)
+    return replace(harness_of(known, engine, host, folder=path, report=tell), catalog=Catalog((), ()))
 
 
 @dataclass(frozen=True, kw_only=True)

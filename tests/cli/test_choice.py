@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,39 @@ def test_a_broken_project_is_named_and_the_others_are_listed(faked: tuple[Projec
         assert f"{broken}/compose.yaml: " in said(here(project, *command.split()))
     assert "dns " in said(here(project, "ps", "--all"))
     assert "dns" in said(here(project, "list"), 1)
+
+
+def test_what_runs_is_stopped_though_its_file_is_broken(faked: tuple[Project, FakeEngine]) -> None:
+    project, _ = faked
+    said(here(project, "up", "shop", "--untested"))
+    file = project.path.parent / "stacks" / "shop" / "compose.yaml"
+    file.write_text("services: [")
+    said(here(project, "logs", "shop/web"))
+    assert "shop/web: stopped: " in said(here(project, "down", "shop/web"))
+    assert said(here(project, "down", "shop")).count(": stopped: ") == 2
+    assert f"{file}: " in said(here(project, "up", "shop/web"), 2)
+
+
+def test_a_folder_is_a_compose_project_to_commands_in_it(faked: tuple[Project, FakeEngine]) -> None:
+    project, _ = faked
+    folder = project.path.parent / "stacks" / "shop"
+    below = replace(project, path=folder)
+    assert said(here(below, "project")).splitlines()[:3] == [
+        "project      shop",
+        f"folder       {folder}",
+        "images       kharness-test/shop-SERVICE",
+    ]
+    said(here(below, "up", "db", "--untested"))
+    assert "shop/db: runs" in said(here(below, "is-up", "db"))
+
+
+def test_a_service_and_a_directory_of_one_name_in_one_project_are_refused(faked: tuple[Project, FakeEngine]) -> None:
+    project, _ = faked
+    (project.path / "compose.yaml").write_text("services: {kt-dns: {image: x}}\n")
+    directory = project.path / "containers" / "kt-dns"
+    assert f"'kt-dns' is ambiguous: {directory} (container directory), " in said(here(project, "up", "kt-dns"), 2)
+    found = said(here(project, "up", f"{project.project}/kt-dns"), 2)
+    assert "services have the names of container directories of the same project" in found
 
 
 def test_flags_for_settings_are_for_container_directories(faked: tuple[Project, FakeEngine]) -> None:

@@ -134,8 +134,8 @@ def _answers(engine: str | None) -> bool:
 def project_command(*, take: bool, dry_run: bool) -> None:
     """Print which project this folder is.
 
-    All containers, images and records belong to a project. Its name is '[tool.kharness] project' of pyproject.toml, or
-    the folder's name. Two folders cannot have the same name: --take decides between them.
+    All containers, images and records belong to a project. Its name is '[tool.kharness] project' of pyproject.toml,
+    that of a Compose file, or the folder's name. Two folders cannot have the same name: --take decides between them.
 
     \b
     Examples:
@@ -143,11 +143,22 @@ def project_command(*, take: bool, dry_run: bool) -> None:
       kharness project --take
     """
     from kharness.host.project.projects import registered, take_name
+    from kharness.settings.project import Project, project_of
 
     host = host_here()
-    project = project_here(host)
+    project, service = project_here(host), "NAME"
+    compose = Targets(cwd=Path.cwd(), environ=os.environ).here
+    if compose is not None and project_of(Path.cwd()) is None:
+        project = Project(name=compose.name, path=compose.folder.path.resolve())
+        service = f"{compose.name}-SERVICE"
     if not take:
-        _print_project(registered(host.state_dir, project), host.repository, Path(host.dv))
+        known = registered(host.state_dir, project)
+        repository = known.repository_or(host.repository)
+        if service != "NAME":
+            from kharness.ops.harness import COMPOSE_REPOSITORY
+
+            repository = host.repository or COMPOSE_REPOSITORY
+        _print_project(known, f"{repository}/{service}", Path(host.dv))
     elif dry_run:
         click.echo(f"{project.path} would be project {project.name!r}")
     else:
@@ -155,10 +166,10 @@ def project_command(*, take: bool, dry_run: bool) -> None:
         click.echo(f"{taken.path} is project {taken.name!r}")
 
 
-def _print_project(known: Registered, repository: str | None, volume_root: Path) -> None:
+def _print_project(known: Registered, images: str, volume_root: Path) -> None:
     click.echo(f"project      {known.name}")
     click.echo(f"folder       {known.path}")
-    click.echo(f"images       {known.repository_or(repository)}/NAME")
+    click.echo(f"images       {images}")
     click.echo(f"volume root  {volume_root}")
 
 

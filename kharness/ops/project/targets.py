@@ -107,9 +107,9 @@ class Targets:
         """
         if text.startswith((".", "/", "~")):
             return self._at(text)
-        if self.own.get(text) is not None:
+        if (directory := self.own.get(text)) is not None:
             if self.here is not None and text in self._readable_services(self.here):
-                raise UsageError(_ambiguous(text, (f"./{text} ({OWN})", f"{self.here.name}/{text} (service)")))
+                raise UsageError(_ambiguous(text, (f"{directory.path} ({OWN})", f"{self.here.name}/{text} (service)")))
             return Target(None, (text,))
         if not self.known:
             return Target(None, (self.own.select(text, prefix=prefix).name,))
