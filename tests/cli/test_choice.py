@@ -209,6 +209,15 @@ def test_a_running_project_is_shown_and_restarted_service_by_service(launched: t
 
 
 @pytest.mark.engine
+def test_a_running_project_is_scanned_by_its_name(launched: tuple[Project, str]) -> None:
+    project, name = launched
+    shown = json.loads(said(here(project, "cowscan", name, "--json")))
+    assert {each["name"] for each in shown["containers"]} == {f"{name}/{each}" for each in ("db", "api", "web")}
+    (one,) = json.loads(said(here(project, "cowscan", f"{name}/db", "--json")))["containers"]
+    assert one["name"] == f"{name}/db"
+
+
+@pytest.mark.engine
 def test_a_running_project_is_stopped_and_comes_back(launched: tuple[Project, str]) -> None:
     project, name = launched
     said(here(project, "down", name))
