@@ -43,10 +43,16 @@ def look_here() -> View:
 def open_here(*, start: bool = True) -> Harness:
     """Open the harness of the current directory; progress goes to standard error.
 
-    Without `start`, the installed engine is not started if none answers.
+    That is its Compose project where it has no container directories. Without `start`, the installed engine is not
+    started if none answers.
     """
+    from kharness.cli.choice import open_compose_project  # noqa: PLC0415 - it imports this module
     from kharness.ops.opening import open_harness  # noqa: PLC0415
+    from kharness.ops.project.targets import Targets  # noqa: PLC0415
 
+    targets = Targets(cwd=Path.cwd(), environ=os.environ)
+    if targets.here is not None and not targets.has_own:
+        return open_compose_project(targets.here, start=start)
     host = None if start else host_here().model_copy(update={"start_engine": False})
     return open_harness(folder=project_of(Path.cwd()), environ=os.environ, report=tell, host=host)
 

@@ -206,9 +206,9 @@ def watch_command(names: tuple[str, ...], *, every: float, listen: str, seen: bo
     from kharness.plan.drift.watch import reasons
     from kharness.report.drift import ALL_OK
 
-    harness = open_here()
     if dry_run and not seen:
         raise UsageError("--dry-run is for --acknowledge: a watch changes nothing")
+    harness, names = _watched(names)
     if seen:
         _acknowledge(harness, names, dry_run=dry_run)
         return
@@ -226,6 +226,16 @@ def watch_command(names: tuple[str, ...], *, every: float, listen: str, seen: bo
                 said = now
                 show((Line("NOT ok:", "bad"), *reason_lines(now)) if now else (Line(ALL_OK, "good"),))
             ended.wait(every)
+
+
+def _watched(names: tuple[str, ...]) -> tuple[Harness, tuple[str, ...]]:
+    """Open the only project that names belong to; without names, that of the current directory."""
+    if not names:
+        return open_here(), ()
+    found = [_chosen_or_any(text) for text in names]
+    if len({each.project for each in found}) > 1:
+        raise UsageError(f"watch: {', '.join(names)} are of several projects, and each needs a watch of its own")
+    return found[0].view, tuple(name for each in found for name in each.names)
 
 
 def _health_page(watch: Watch) -> Page:
