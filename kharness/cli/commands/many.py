@@ -193,6 +193,7 @@ def check_all_up_command(*, as_json: bool) -> None:
       kharness check-all-up || mail -s 'containers' root </dev/null
     """
     from kharness.ops.fleet.status import check_all_up, others
+    from kharness.ops.project.identity import is_used
     from kharness.report.fleet import checked_lines
 
     known = everything(open_here, open_compose_project)
@@ -200,6 +201,8 @@ def check_all_up_command(*, as_json: bool) -> None:
     checked: list[Checked] = []
     more: list[Other] = []
     for opened in known.opened:
+        if not is_used(opened.view):
+            continue
         fleet, unread = opened.view.fleet()
         broken |= {opened.called(name): error for name, error in unread.items()}
         checked += [replace(found, name=opened.called(found.name)) for found in check_all_up(opened.view, fleet)]

@@ -36,6 +36,7 @@ MOST = 1 << 20
 """Characters of its output, and of its errors, that are returned."""
 NO_CONTAINER = "has no container"
 NO_TESTS = "is left out: it has neither tests nor expectations"
+NEVER_LIVE = "is left alone: nothing of it was ever launched or promoted here"
 NOT_THERE = "has no container in production"
 NOT_IN_USE = "is a draft: it has no live image, does not start with this host, and is the base of nothing in use"
 
@@ -210,6 +211,8 @@ def _by_waves(fleet: Fleet, _: Options) -> Members:
 
 
 def _to_launch(fleet: Fleet, options: Options) -> Members:
+    if not fleet.in_use:
+        return Members(course=plan_course({}, {}), left_out={PROJECT: NEVER_LIVE})
     more = others(fleet.harness, fleet.settings, host=fleet.host)
     return Members(
         course=_by_waves(fleet, options).course,

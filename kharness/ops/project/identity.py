@@ -35,6 +35,18 @@ def names_in_production(view: View) -> frozenset[str]:
     return frozenset(name for each in productions(view) if (name := each.labels.get(labels.NAME)))
 
 
+def is_used(harness: Harness) -> bool:
+    """Whether a Compose project was ever launched or promoted here; container directories say by `autostart`.
+
+    A folder with a Compose file may be there for something else, and its services start with the host unless they
+    say otherwise. Raises `EngineError`.
+    """
+    if harness.compose is None or productions(harness):
+        return True
+    tags = {tag for image in harness.engine.images() for tag in image.tags}
+    return any(harness.tags(each.name).live in tags for each in harness.catalog.directories)
+
+
 def tagged(harness: Harness, name: str) -> Iterator[tuple[str, ImageFacts]]:
     """Yield what follows `REPOSITORY/NAME:` in the references of images that are no other project's, and the images."""
     beginning = harness.tags(name).live.removesuffix(LIVE)

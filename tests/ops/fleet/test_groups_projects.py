@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kharness.ops.fleet.course import Fleet, Group
-from kharness.ops.fleet.groups import NO_TESTS, Options, join_groups, plan_group
+from kharness.ops.fleet.groups import NEVER_LIVE, NO_TESTS, Options, join_groups, plan_group
 from kharness.plan.fleet.course import CourseStep, End, Hold, can_begin, join_courses, plan_course, stages
 from tests.ops.world import World
 
@@ -40,15 +40,25 @@ def _staged(group: Group) -> list[list[str]]:
     return [[step.name for step in stage] for stage in stages(group.course)]
 
 
+def test_a_project_that_was_never_live_does_not_start_with_the_host(world: World) -> None:
+    group = _joined(world, "up-all")
+    assert _staged(group) == [["dns"], ["report"]]
+    assert group.left_out == {"blog": NEVER_LIVE}
+    assert "blog" in _joined(world, "upgrade-all").left_out
+
+
 def test_services_start_in_their_wave_among_those_of_other_projects(world: World) -> None:
+    world.engine.put_image("kharness/blog-db:live")
     assert _staged(_joined(world, "up-all")) == [["dns"], ["blog/db"], ["blog/web"], ["report"]]
 
 
 def test_the_last_wave_of_all_projects_stops_first(world: World) -> None:
+    world.engine.put_image("kharness/blog-db:live")
     assert _staged(_joined(world, "down-all")) == [["report"], ["blog/web"], ["blog/db"], ["dns"]]
 
 
 def test_a_service_that_fails_holds_back_what_needs_it_by_its_whole_name(world: World) -> None:
+    world.engine.put_image("kharness/blog-db:live")
     course = _joined(world, "up-all").course
     ends = {"dns": End.DONE, "blog/db": End.FAILED}
     assert [(step.name, why) for step, why in can_begin(course, ends, hold=Hold.NEEDS)] == [
