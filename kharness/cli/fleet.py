@@ -23,7 +23,8 @@ from kharness.cli.streams import BY_SIGNAL
 from kharness.errors import KharnessError, UsageError
 from kharness.host.fleet.children import last_lines
 from kharness.ops.fleet.course import Conducted, Fleet, Group, ProgressView, conduct
-from kharness.ops.fleet.groups import Options, join_groups, plan_group
+from kharness.ops.fleet.groups import join_groups, plan_group
+from kharness.ops.fleet.members import Options
 from kharness.ops.harness import Harness
 from kharness.plan.fleet.course import End, JobResult, held_by, stages
 from kharness.report.fleet import RESULTS, Row, board, detail_lines, ended_text, last_words, result_row, result_value

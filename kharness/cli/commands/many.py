@@ -37,7 +37,7 @@ def up_all_command(*, keep_going: bool, shared: GroupOptions) -> None:
       kharness up-all
       kharness up-all --keep-going --parallel 8
     """
-    from kharness.ops.fleet.groups import Options
+    from kharness.ops.fleet.members import Options
 
     run_group("up-all", shared, Options(keep_going=keep_going))
 
@@ -55,7 +55,7 @@ def down_all_command(*, everything: bool, shared: GroupOptions) -> None:
       kharness down-all
       kharness down-all --everything --dry-run
     """
-    from kharness.ops.fleet.groups import Options
+    from kharness.ops.fleet.members import Options
 
     run_group("down-all", shared, Options(everything=everything))
 
@@ -74,7 +74,7 @@ def restart_all_command(*, keep_going: bool, shared: GroupOptions) -> None:
       kharness restart-all
       kharness restart-all --dry-run
     """
-    from kharness.ops.fleet.groups import Options
+    from kharness.ops.fleet.members import Options
 
     run_group("restart-all", shared, Options(keep_going=keep_going))
 
@@ -92,7 +92,7 @@ def build_all_command(*, rebuild: bool, shared: GroupOptions) -> None:
       kharness build-all
       kharness build-all --rebuild --parallel 2
     """
-    from kharness.ops.fleet.groups import Options
+    from kharness.ops.fleet.members import Options
 
     run_group("build-all", shared, Options(rebuild=rebuild), acts=False)
 
@@ -114,7 +114,7 @@ def test_all_command(*, ready: bool, prod_ready: bool, in_prod: bool, if_changed
       kharness test-all --if-changed
       kharness test-all --in-prod --json
     """
-    from kharness.ops.fleet.groups import Options
+    from kharness.ops.fleet.members import Options
 
     flags = session_flags(prod_ready=prod_ready, in_prod=in_prod, if_changed=if_changed, ready=ready)
     options = Options(flags=flags, mode_is_given=ready or prod_ready or in_prod)
@@ -140,7 +140,7 @@ def upgrade_all_command(
       kharness upgrade-all --dry-run
       kharness upgrade-all --prod-ready --keep-going
     """
-    from kharness.ops.fleet.groups import Options
+    from kharness.ops.fleet.members import Options
 
     flags = session_flags(prod_ready=prod_ready, if_changed=if_changed, launch=True, ready=ready)
     options = Options(flags=flags, keep_going=keep_going, mode_is_given=ready or prod_ready)
@@ -162,7 +162,7 @@ def run_in_all_command(words: tuple[str, ...], *, user: str | None, shared: Grou
       kharness run-in-all cat /etc/os-release
       kharness ria --json -- sh -c 'ls /tmp | wc -l'
     """
-    from kharness.ops.fleet.groups import Options
+    from kharness.ops.fleet.members import Options
 
     if words[0] == "--":
         words = words[1:]

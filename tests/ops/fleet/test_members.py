@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from kharness.ops.fleet.course import Fleet, Group
-from kharness.ops.fleet.groups import NEVER_LIVE, NO_TESTS, Options, join_groups, plan_group
+from kharness.ops.fleet.groups import join_groups, plan_group
+from kharness.ops.fleet.members import NEVER_LIVE, NO_TESTS, Options
 from kharness.plan.fleet.course import CourseStep, End, Hold, can_begin, join_courses, plan_course, stages
 from tests.ops.world import World
 
