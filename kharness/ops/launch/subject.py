@@ -11,7 +11,7 @@ from kharness.errors import HostError, KharnessError, Problem, SettingsError, Us
 from kharness.host.volumes.secrets import read_secret
 from kharness.ops.harness import Harness
 from kharness.ops.launch.secrets import copies_of, instance_secrets, production_secrets
-from kharness.ops.project.production import present
+from kharness.ops.project.production import called, present
 from kharness.ops.release.ledger import who
 from kharness.plan import labels
 from kharness.plan.facts import ImageFacts
@@ -173,6 +173,6 @@ def why_stays_down(harness: Harness, name: str) -> StaysDown | None:
     try:
         said = harness.state.fact(f"{STAYS_DOWN}{name}")
         found = json.loads(said) if said else None
-        return StaysDown(name=name, who=str(found["who"]), at=float(found["at"])) if found else None
+        return StaysDown(name=called(harness, name), who=str(found["who"]), at=float(found["at"])) if found else None
     except (KharnessError, KeyError, TypeError, ValueError):
         return None
