@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -73,6 +73,16 @@ class Created:
     id: str
     plan: LaunchPlan
     scratch: Made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A test instance that was started, and is not known to be ready; `notes` say how its volumes were before."""
+
+    subject: Subject
+    plan: LaunchPlan
+    found: ContainerFacts
+    notes: Mapping[str, str]
 
 
 class TestSession:
@@ -146,7 +156,38 @@ class TestSession:
         """
         with self._making(subject, name) as made:
             place = self._surround(subject, name, needs=needs, made=made)
-            return self._create(subject, place, made=made, change=change)
+            return self._create(subject, place, made=made, change=lambda plan: replace(plan, spec=change(plan.spec)))
+
+    def make_network(self, name: str, who: str = "", *, egress: bool | tuple[str, ...] = False) -> str:
+        """Make a network that stays until the session ends, and return its name."""
+        with self._lock:
+            self._refuse_when_closed()
+            return self._make_network(name, who, egress=egress, stack=self._shared)
+
+    def start(
+        self, subject: Subject, *, name: str, network: str, change: Callable[[LaunchPlan], LaunchPlan]
+    ) -> Started:
+        """Start a test instance of a stack, and do not wait for it; `change` puts it into its place there.
+
+        Raises what `launch` does.
+        """
+        with self._making(subject, name) as made:
+            created = self._create(subject, _OnNetwork(name, network, ()), made=made, change=change)
+            notes = remember_scratch(created.scratch)
+            found = self._start(subject, created.id, created.plan)
+            return Started(subject=subject, plan=created.plan, found=found, notes=notes)
+
+    def await_ready(self, started: Started) -> InstanceFacts:
+        """Wait until an instance that was started is ready; raises `LaunchError`."""
+        timeout = self.harness.host.ready_timeout
+        took = self._wait_ready(started.subject, started.found, started.plan, timeout=timeout)
+        return self.facts(started, ready_after=took)
+
+    def facts(self, started: Started, *, ready_after: float = 0.0) -> InstanceFacts:
+        """Return what tests must know of an instance that was started."""
+        return instance_facts(
+            started.subject, started.plan, started.found, mode=self.mode, ready_after=ready_after, notes=started.notes
+        )
 
     def check(self, created: Created) -> None:
         """Remove an instance that was started and could write to what is production's; raises `KharnessError`."""
@@ -293,7 +334,7 @@ class TestSession:
         place: _OnNetwork,
         *,
         made: _Made,
-        change: Callable[[RunSpec], RunSpec] = lambda spec: spec,
+        change: Callable[[LaunchPlan], LaunchPlan] = lambda plan: plan,
     ) -> Created:
         engine, name = self.harness.engine, place.name
         publish = not engine.facts().local
@@ -302,8 +343,7 @@ class TestSession:
                 f"{subject.name}: the engine at {engine.facts().endpoint} is not on this host, so a test instance is "
                 "reached by published ports, which need a network with a way out: say 'test: {egress: true}'"
             )
-        plan = self.plan(subject, name=name, network=place.network, aliases=place.aliases, publish=publish)
-        plan = replace(plan, spec=change(plan.spec))
+        plan = change(self.plan(subject, name=name, network=place.network, aliases=place.aliases, publish=publish))
         scratch = self._make_volumes(subject, plan, made, name=name)
         place_secrets(self.harness, plan, who=subject.name)
         prepared = prepare_instance(self.harness, subject, plan)
