@@ -136,11 +136,11 @@ def find_stacks(config: pytest.Config, environ: Mapping[str, str]) -> StackSelec
 
 def _refuse_for_stacks(config: pytest.Config, selection: StackSelection) -> None:
     name = selection.folders[0].path.name
-    for flag in ("promote", "launch", "keep", "keep_failed", "prod_ready", "if_changed"):
-        if getattr(config.option, flag) or (flag == "prod_ready" and selection.mode is Mode.PROD_READY):
+    for flag in ("promote", "launch", "keep", "keep_failed", "if_changed"):
+        if getattr(config.option, flag):
             raise pytest.UsageError(
-                f"{name}: --{flag.replace('_', '-')} cannot be had for a Compose project, which is tested with --ready "
-                "or --in-prod"
+                f"{name}: --{flag.replace('_', '-')} cannot be had for a Compose project, which is tested with "
+                "--ready, --prod-ready or --in-prod"
             )
 
 

@@ -98,14 +98,33 @@ class Stacks:
                 if collector.parent not in self._services:
                     register_service_fixtures(collector, run, service)
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: object) -> object | None:
+        """Keep each project's tests together, unless the user chose another way."""
+        if config.option.dist != "loadgroup":
+            return None
+        from kharness.plugin.scheduling import scheduling  # noqa: PLC0415 - it imports pytest-xdist
+
+        return scheduling(config, log, {})
+
+    def project_of(self, nodeid: str) -> str:
+        """Return the folder of the project that a test is of, empty for none; here nothing was collected."""
+        file = nodeid.partition("::")[0]
+        # Outside the root directory, node ids are relative to what was named on the command line.
+        bases = [self._config.rootpath]
+        bases += [base for folder in self._runs for base in (folder.path, folder.path.parent)]
+        for base in bases:
+            if (base / file).exists() and (folder := self._selection.at(base / file)):
+                return str(folder.path)
+        return ""
+
     def pytest_itemcollected(self, item: pytest.Item) -> None:
-        """Note which project and service a test belongs to, and keep a project's tests together."""
+        """Note which project and service a test belongs to."""
         folder = self._selection.at(item.path)
         if folder is None:
             return
         run = self._runs[folder]
         item.stash[RUN] = run
-        item.add_marker(pytest.mark.xdist_group(name=str(folder.path)), append=False)
         if isinstance(item, BrokenSettings):
             return
         mark = item.get_closest_marker(MARK)

@@ -23,7 +23,15 @@ from kharness.ops.session.readiness import wait_ready
 from kharness.ops.session.untouched import Witness, refuse_writable_reals
 from kharness.ops.volumes.prepare import give_new_directories, prepare_instance
 from kharness.ops.volumes.root import check_volume_root, uses_volume_root
-from kharness.ops.volumes.scratch import Made, Owned, make_scratch, remember_scratch, remove_scratch, with_originals
+from kharness.ops.volumes.scratch import (
+    Made,
+    Owned,
+    Together,
+    make_scratch,
+    remember_scratch,
+    remove_scratch,
+    with_originals,
+)
 from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.launch.environment import redact
@@ -71,6 +79,16 @@ class Created:
     """A test instance that was created and not started, with what was made for its volumes."""
 
     id: str
+    plan: LaunchPlan
+    scratch: Made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Laid:
+    """A test instance whose volumes are made, or left for `Together` to make; it is not created yet."""
+
+    subject: Subject
+    name: str
     plan: LaunchPlan
     scratch: Made
 
@@ -164,18 +182,37 @@ class TestSession:
             self._refuse_when_closed()
             return self._make_network(name, who, egress=egress, stack=self._shared)
 
-    def start(
-        self, subject: Subject, *, name: str, network: str, change: Callable[[LaunchPlan], LaunchPlan]
-    ) -> Started:
-        """Start a test instance of a stack, and do not wait for it; `change` puts it into its place there.
+    def lay(
+        self,
+        subject: Subject,
+        *,
+        name: str,
+        network: str,
+        change: Callable[[LaunchPlan], LaunchPlan],
+        together: Together,
+    ) -> Laid:
+        """Plan a test instance of a stack, and make its volumes; `change` puts it into its place in the stack.
+
+        What has to be copied is left for `together`, which makes the copies of all in one standstill.
+        """
+        with self._making(subject, name) as made:
+            plan = change(self._planned(subject, _OnNetwork(name, network, ())))
+            scratch = self._make_volumes(subject, plan, made, name=name, together=together)
+            return Laid(subject=subject, name=name, plan=plan, scratch=scratch)
+
+    def start(self, laid: Laid, *, change: Callable[[LaunchPlan], LaunchPlan]) -> Started:
+        """Start an instance whose volumes are made, and do not wait for it; `change` has the last word.
 
         Raises what `launch` does.
         """
-        with self._making(subject, name) as made:
-            created = self._create(subject, _OnNetwork(name, network, ()), made=made, change=change)
+        with self._lock:
+            self._refuse_when_closed()
+            made = self._launched[laid.name]
+        with self._removing_late(made):
+            created = self._create_planned(laid.subject, change(laid.plan), laid.scratch, made=made)
             notes = remember_scratch(created.scratch)
-            found = self._start(subject, created.id, created.plan)
-            return Started(subject=subject, plan=created.plan, found=found, notes=notes)
+            found = self._start(laid.subject, created.id, created.plan)
+            return Started(subject=laid.subject, plan=created.plan, found=found, notes=notes)
 
     def await_ready(self, started: Started) -> InstanceFacts:
         """Wait until an instance that was started is ready; raises `LaunchError`."""
@@ -280,8 +317,13 @@ class TestSession:
             if name in self._launched:
                 raise UsageError(f"{name}: this session has such an instance already; say a suffix")
             self._launched[name] = made
-        try:
+        with self._removing_late(made):
             yield made
+
+    @contextmanager
+    def _removing_late(self, made: _Made) -> Iterator[None]:
+        try:
+            yield
         except BaseException:
             if self._closed:
                 # It was closed while this was under way: what was made after that is removed here.
@@ -336,15 +378,22 @@ class TestSession:
         made: _Made,
         change: Callable[[LaunchPlan], LaunchPlan] = lambda plan: plan,
     ) -> Created:
-        engine, name = self.harness.engine, place.name
-        publish = not engine.facts().local
+        plan = change(self._planned(subject, place))
+        scratch = self._make_volumes(subject, plan, made, name=place.name)
+        return self._create_planned(subject, plan, scratch, made=made)
+
+    def _planned(self, subject: Subject, place: _OnNetwork) -> LaunchPlan:
+        engine = self.harness.engine.facts()
+        publish = not engine.local
         if publish and subject.settings.test.egress is False:
             raise UsageError(
-                f"{subject.name}: the engine at {engine.facts().endpoint} is not on this host, so a test instance is "
+                f"{subject.name}: the engine at {engine.endpoint} is not on this host, so a test instance is "
                 "reached by published ports, which need a network with a way out: say 'test: {egress: true}'"
             )
-        plan = change(self.plan(subject, name=name, network=place.network, aliases=place.aliases, publish=publish))
-        scratch = self._make_volumes(subject, plan, made, name=name)
+        return self.plan(subject, name=place.name, network=place.network, aliases=place.aliases, publish=publish)
+
+    def _create_planned(self, subject: Subject, plan: LaunchPlan, scratch: Made, *, made: _Made) -> Created:
+        engine, name = self.harness.engine, plan.spec.name
         place_secrets(self.harness, plan, who=subject.name)
         prepared = prepare_instance(self.harness, subject, plan)
         with made.creating:
@@ -358,7 +407,9 @@ class TestSession:
         self._refuse_unsafe(container, plan)
         return Created(id=container, plan=plan, scratch=scratch)
 
-    def _make_volumes(self, subject: Subject, plan: LaunchPlan, made: _Made, *, name: str) -> Made:
+    def _make_volumes(
+        self, subject: Subject, plan: LaunchPlan, made: _Made, *, name: str, together: Together | None = None
+    ) -> Made:
         if self.mode is Mode.PROD_READY and uses_volume_root(self.harness, plan.volumes):
             check_volume_root(self.harness)
         refuse_real_mounts(self.harness, plan.volumes, mode=self.mode)
@@ -375,7 +426,7 @@ class TestSession:
             kept=bool(self._keep),
             go_on=self._refuse_when_closed,
         )
-        scratch = make_scratch(self.harness, plan.volumes, owned, stack=made.stack)
+        scratch = make_scratch(self.harness, plan.volumes, owned, stack=made.stack, together=together)
         if self._witness is not None and scratch.stopped:
             # Restarting these was the session's own doing.
             self._witness.begin(scratch.stopped)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 
@@ -13,12 +13,14 @@ from kharness.ops.image.build import Built, bases_of, build
 from kharness.ops.launch.subject import hidden_values, instance_subject
 from kharness.ops.session.instance import Instance, InstanceFacts
 from kharness.ops.session.pipeline import built_already, running_in_production
-from kharness.ops.session.session import Started, TestSession
+from kharness.ops.session.session import Laid, Started, TestSession
+from kharness.ops.volumes.scratch import Together
 from kharness.plan.launch.environment import redact
 from kharness.plan.launch.plan import LaunchPlan, Subject
 from kharness.plan.launch.runspec import Attachment
 from kharness.plan.session.readiness import plan_readiness
 from kharness.plan.session.stack import (
+    in_namespaces,
     joined,
     made_sources,
     namespaces_of,
@@ -61,9 +63,9 @@ class StackLaunch:
         self._session = session
         self._settings = settings
         self._networks: dict[str, str] = {}
+        self._order: tuple[str, ...] = ()
         self._started: dict[str, Started] = {}
         self._facts: dict[str, InstanceFacts] = {}
-        self._sources: dict[tuple[str, str], str] = {}
 
     def launch(self, *, rebuild: bool = False, no_build: bool = False) -> Stack:
         """Build what has to be built, start all in order, and wait until all are ready.
@@ -71,25 +73,30 @@ class StackLaunch:
         A service is started when what it depends on is as far as its condition says. Raises `KharnessError`, whose text
         names the service; what was made until then goes with `close`.
         """
-        order = start_order(self._settings)
+        self._order = order = start_order(self._settings)
         for name in order:
             self._build(name, rebuild=rebuild, no_build=no_build)
+        laid = self._lay(order)
         for name in order:
             for other, condition in needed(self._settings[name], self._settings).items():
                 self._meet(other, condition)
-            self._start(name)
+            self._start(name, laid[name])
         return Stack({name: self._instance(name) for name in order})
 
     def private(self, name: str, *, suffix: str) -> Instance:
         """Launch a further instance of one service, which no other service finds."""
         subject = self._subject(name)
         attachments = self._attachments(name, subject, aliases=False)
-        started = self._session.start(
+        together = Together()
+        laid = self._session.lay(
             subject,
-            name=f"test-{name}-{self._session.id}{suffix}",
+            name=f"{self._name(name)}{suffix}",
             network=_first(attachments),
-            change=partial(placed, networks=attachments, namespaces=self._namespaces(name), shared={}),
+            change=partial(placed, networks=attachments, shared={}),
+            together=together,
         )
+        together.make(self._harness)
+        started = self._session.start(laid, change=self._in_namespaces(name))
         return self._session.instance(self._session.await_ready(started), subject)
 
     def remove(self, instance: Instance) -> None:
@@ -99,10 +106,10 @@ class StackLaunch:
     def close(self) -> None:
         """Remove all, from last to first: those that use another's network or volumes go before it."""
         try:
-            for started in reversed(self._started.values()):
+            for name in reversed(self._order):
                 # What cannot be removed now is tried again by the session.
                 with suppress(KharnessError):
-                    self._session.remove(started.found.name)
+                    self._session.remove(self._name(name))
         finally:
             self._session.close()
 
@@ -115,22 +122,37 @@ class StackLaunch:
         candidates = {base: self.built[base].image.id for base in bases if base in self.built}
         self.built[name] = build(self._harness, directory, settings, rebuild=rebuild, candidates=candidates)
 
-    def _start(self, name: str) -> None:
+    def _lay(self, order: tuple[str, ...]) -> dict[str, Laid]:
+        """Make the volumes of all: each once, and what is copied in one standstill of production."""
+        subjects = {name: self._subject(name) for name in order}
+        attachments = {name: self._attachments(name, subjects[name], aliases=True) for name in order}
+        makers: dict[tuple[str, str], tuple[str, str]] = {}
+        for name in order:
+            plan = self._session.plan(subjects[name], name=self._name(name), network=_first(attachments[name]))
+            for key, source in made_sources(plan).items():
+                makers.setdefault(key, (name, source))
+        together = Together()
+        laid = {}
+        for name in order:
+            shared = {key: source for key, (maker, source) in makers.items() if maker != name}
+            with _named(name, subjects[name]):
+                laid[name] = self._session.lay(
+                    subjects[name],
+                    name=self._name(name),
+                    network=_first(attachments[name]),
+                    change=partial(placed, networks=attachments[name], shared=shared),
+                    together=together,
+                )
+        together.make(self._harness)
+        return laid
+
+    def _start(self, name: str, laid: Laid) -> None:
         self._harness.report(name, "launching a test instance")
-        subject = self._subject(name)
-        attachments = self._attachments(name, subject, aliases=True)
+        with _named(name, laid.subject):
+            self._started[name] = self._session.start(laid, change=self._in_namespaces(name))
 
-        def change(plan: LaunchPlan) -> LaunchPlan:
-            found = placed(plan, networks=attachments, namespaces=self._namespaces(name), shared=self._sources)
-            self._sources.update(made_sources(found))
-            return found
-
-        try:
-            self._started[name] = self._session.start(
-                subject, name=f"test-{name}-{self._session.id}", network=_first(attachments), change=change
-            )
-        except KharnessError as error:
-            raise LaunchError(f"{name}: {redact(str(error), subject.hidden)}") from None
+    def _name(self, service: str) -> str:
+        return f"test-{service}-{self._session.id}"
 
     def _meet(self, name: str, condition: str) -> None:
         if condition == HEALTHY:
@@ -185,15 +207,25 @@ class StackLaunch:
             found.append(Attachment(network=own))
         return tuple(found)
 
-    def _namespaces(self, name: str) -> dict[str, str]:
+    def _in_namespaces(self, name: str) -> Callable[[LaunchPlan], LaunchPlan]:
         used = namespaces_of(self._settings[name])
-        return {key: self._started[other].found.id for key, other in used.items() if other in self._started}
+        ids = {key: self._started[other].found.id for key, other in used.items() if other in self._started}
+        return partial(in_namespaces, namespaces=ids)
 
     def _network(self, key: str, *, who: str = "", egress: bool | tuple[str, ...] = False) -> str:
         if key not in self._networks:
             name = f"kharness-{self._session.id}-{key}"
             self._networks[key] = self._session.make_network(name, who, egress=egress)
         return self._networks[key]
+
+
+@contextmanager
+def _named(name: str, subject: Subject) -> Iterator[None]:
+    try:
+        yield
+    except KharnessError as error:
+        # A container that fails may print all that it was given.
+        raise LaunchError(f"{name}: {redact(str(error), subject.hidden)}") from None
 
 
 def _first(attachments: tuple[Attachment, ...]) -> str:

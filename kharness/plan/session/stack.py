@@ -75,18 +75,23 @@ def placed(
     plan: LaunchPlan,
     *,
     networks: tuple[Attachment, ...],
-    namespaces: Mapping[str, str],
     shared: Mapping[tuple[str, str], str],
 ) -> LaunchPlan:
     """Return a test instance's plan within its stack.
 
-    `namespaces` lead from `network`, `ipc` and `pid` to the container whose it uses. `shared` has the sources that were
-    made for services before it, by kind and real source: a volume that two services share is one copy that both see.
+    `shared` has the sources that were made for services before it, by kind and real source: a volume that two services
+    share is one copy that both see.
     """
     spec = plan.spec
     volumes = tuple(_shared(volume, shared) for volume in plan.volumes)
     sources = {volume.mount.target: volume.mount for volume in volumes}
     spec = replace(spec, mounts=tuple(sources.get(mount.target, mount) for mount in spec.mounts), networks=networks)
+    return replace(plan, spec=spec, volumes=volumes)
+
+
+def in_namespaces(plan: LaunchPlan, namespaces: Mapping[str, str]) -> LaunchPlan:
+    """Return a plan that uses other containers' namespaces, by `network`, `ipc` and `pid`."""
+    spec = plan.spec
     if "network" in namespaces:
         # The container whose network it is has the names and addresses; the engine refuses others beside it.
         spec = replace(
@@ -102,7 +107,7 @@ def placed(
         spec = replace(spec, ipc=f"container:{namespaces['ipc']}")
     if "pid" in namespaces:
         spec = replace(spec, pid=f"container:{namespaces['pid']}")
-    return replace(plan, spec=spec, volumes=volumes)
+    return replace(plan, spec=spec)
 
 
 def namespaces_of(settings: Settings) -> dict[str, str]:
@@ -122,7 +127,8 @@ def made_sources(plan: LaunchPlan) -> dict[tuple[str, str], str]:
 
 def _shared(volume: VolumePlan, shared: Mapping[tuple[str, str], str]) -> VolumePlan:
     source = shared.get((volume.mount.kind.value, volume.real or ""))
-    if source is None or not volume.scratch:
+    # A service that only reads must see what the others write in this stack, and not production's.
+    if source is None or not (volume.scratch or (volume.mount.read_only and not volume.said)):
         return volume
     return replace(volume, mount=replace(volume.mount, source=source), action=VolumeAction.NONE, real=None)
 
