@@ -58,7 +58,9 @@ class StackRun:
         from kharness.settings.host import load_host_settings  # noqa: PLC0415 - only in sessions over projects
         from kharness.settings.project import project_of  # noqa: PLC0415 - only in sessions over projects
 
-        return load_host_settings(project=project_of(self.folder.path), environ=os.environ)
+        found = load_host_settings(project=project_of(self.folder.path), environ=os.environ)
+        # Container directories that the host or a folder above has are another project's, and so are their images.
+        return found.model_copy(update={"source_paths": ()})
 
     @cached_property
     def project(self) -> ComposeProject:

@@ -131,6 +131,20 @@ def test_workers_of_xdist_launch_a_project_once(shop: Project, engine: Engine) -
         cleaned(engine, shop)
 
 
+def test_container_directories_and_a_project_are_tested_in_one_session(
+    shop: Project, engine: Engine, busybox: str
+) -> None:
+    settings = f"image: {busybox}\ncommand: [sh, -c, 'exec sleep 1000']\nrestart: unless-stopped\ninit: true\n"
+    shop.add("box", {"settings.yaml": settings, "test_box.py": "def test_it(container):\n    container.exec('true')\n"})
+    try:
+        done = shop.pytest("containers", folder(shop), "--ready", "-n", "2")
+        assert done.status == 0, done.output
+        assert done.outcomes()["passed"] == 8
+        assert left(engine, shop) == []
+    finally:
+        cleaned(engine, shop)
+
+
 def test_a_stack_that_cannot_be_launched_is_told_once_and_leaves_nothing(shop: Project, engine: Engine) -> None:
     file = shop.path / folder(shop) / "compose.yaml"
     file.write_text(file.read_text().replace("echo prepared > /data/ready", "echo no luck; exit 3"))
