@@ -110,6 +110,11 @@ class StackRun:
             pytest.fail(said or "", pytrace=False)
         return self._stack
 
+    @property
+    def doubts(self) -> list[str]:
+        """What isolation the stack could not have."""
+        return sorted(self._launch.doubts) if self._launch is not None else []
+
     @contextmanager
     def private(self, service: str) -> Iterator[Instance]:
         """Launch an instance of a service for one test alone, beside the stack."""

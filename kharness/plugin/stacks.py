@@ -33,6 +33,8 @@ from kharness.plugin.stash import REPORT_NAME, is_worker
 MARK = "service"
 REPORT_PROJECT = "kharness_project"
 """On a report: the folder of the Compose project that the test belongs to; it travels from workers."""
+REPORT_DOUBTS = "kharness_doubts"
+"""On a report: what isolation the project's stack could not have."""
 POLICY = "kharness-policy"
 
 
@@ -46,6 +48,7 @@ class Stacks:
         self._known: set[pytest.Collector] = set()
         self._services: dict[pytest.Collector, str] = {}
         self._outcomes: dict[str, dict[str, int]] = {}
+        self._doubts: set[str] = set()
         self._before: signal._HANDLER = None
         if not config.pluginmanager.has_plugin(POLICY):
             config.pluginmanager.register(PolicyReports(), POLICY)
@@ -188,11 +191,13 @@ class Stacks:
         run = item.stash.get(RUN, None)
         if run is not None:
             setattr(report, REPORT_PROJECT, str(run.folder.path))
+            setattr(report, REPORT_DOUBTS, run.doubts)
             setattr(report, REPORT_NAME, f"{run.folder.path.name}/{item.stash.get(SERVICE, '')}".rstrip("/"))
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count how the tests of each project ended."""
+        self._doubts.update(getattr(report, REPORT_DOUBTS, ()))
         project: str | None = getattr(report, REPORT_PROJECT, None)
         if project is not None and (report.when == "call" or report.outcome != "passed"):
             counts = self._outcomes.setdefault(project, {})
@@ -208,6 +213,8 @@ class Stacks:
         """Show how each project fared, and which data were not looked at."""
         from kharness.plan.session.stack import has_data  # noqa: PLC0415 - it imports the models
 
+        for doubt in sorted(self._doubts):
+            terminalreporter.line(f"kharness: {doubt}", yellow=True)
         for folder, run in self._runs.items():
             counts = self._outcomes.get(str(folder.path))
             if not counts:

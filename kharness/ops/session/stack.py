@@ -67,6 +67,11 @@ class StackLaunch:
         self._started: dict[str, Started] = {}
         self._facts: dict[str, InstanceFacts] = {}
 
+    @property
+    def doubts(self) -> frozenset[str]:
+        """What isolation could not be had, for the session to say."""
+        return frozenset(self._session.doubts)
+
     def launch(self, *, rebuild: bool = False, no_build: bool = False) -> Stack:
         """Build what has to be built, start all in order, and wait until all are ready.
 

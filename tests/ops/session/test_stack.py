@@ -15,7 +15,7 @@ from kharness.ops.harness import Harness
 from kharness.ops.opening import open_compose
 from kharness.ops.session.instance import Instance
 from kharness.ops.session.session import TestSession
-from kharness.ops.session.stack import StackLaunch
+from kharness.ops.session.stack import StackLaunch, production_stack
 from kharness.plan import labels
 from kharness.plan.launch.runspec import Attachment, Mount, MountKind, RunSpec
 from kharness.plan.session.modes import Mode
@@ -189,3 +189,19 @@ volumes: {a: {name: NAME_a}, b: {name: NAME_b}}
         assert line.startswith(f"app, db: {shop.name}-app-1, {shop.name}-db-1 was paused for ")
     assert all(found.state == "running" for each in writers if (found := shop.engine.container(each)))
     assert shop.left() == []
+
+
+def test_production_is_a_stack_as_well_and_one_service_that_does_not_run_is_named(shop: Shop) -> None:
+    text = """\
+services:
+  app: {image: IMAGE, command: SLEEP, restart: 'no'}
+  db: {image: IMAGE, command: SLEEP, restart: 'no'}
+"""
+    harness = shop.harness(text)
+    settings, _ = harness.fleet()
+    container = shop.produce("app", "exec sleep 1000")
+    with pytest.raises(LaunchError, match="db: production does not run: there is no container of it"):
+        production_stack(harness, settings)
+    stack = production_stack(harness, {"app": settings["app"]})
+    assert (stack["app"].id, stack["app"].mode) == (container, Mode.IN_PROD)
+    assert stack["app"].exec("true").ok
