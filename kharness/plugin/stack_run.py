@@ -141,12 +141,12 @@ class StackRun:
             launch.close()
 
     def _launched(self) -> Stack:
-        from kharness.ops.session.session import TestSession  # noqa: PLC0415 - not before a test needs it
         from kharness.ops.session.stack import StackLaunch, production_stack  # noqa: PLC0415 - as above
+        from kharness.ops.session.stack_session import StackSession  # noqa: PLC0415 - as above
 
         if self.mode is Mode.IN_PROD:
             return production_stack(self.harness, self.settings)
-        session = TestSession(self.harness, session=secrets.token_hex(4), mode=self.mode)
+        session = StackSession(self.harness, session=secrets.token_hex(4), mode=self.mode)
         self._launch = StackLaunch(self.harness, session, self.settings)
         option = self._config.option
         return self._launch.launch(rebuild=bool(option.rebuild), no_build=bool(option.no_build))

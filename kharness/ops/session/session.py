@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -16,6 +16,7 @@ from kharness.ops.image.hardening import taken_from
 from kharness.ops.launch.secrets import give_secrets, place_secrets
 from kharness.ops.launch.subject import needed_subjects
 from kharness.ops.launch.volumes import missing_directories, refuse_real_mounts
+from kharness.ops.session.belongings import Belongings
 from kharness.ops.session.causes import with_causes
 from kharness.ops.session.instance import Instance, InstanceFacts, instance_facts
 from kharness.ops.session.networks import create_test_network, named_destinations, remove_test_network
@@ -29,7 +30,6 @@ from kharness.ops.volumes.scratch import (
     Together,
     make_scratch,
     remember_scratch,
-    remove_scratch,
     with_originals,
 )
 from kharness.plan import labels
@@ -42,29 +42,6 @@ from kharness.plan.session.modes import Mode
 from kharness.plan.session.readiness import plan_test_readiness, volume_hints
 from kharness.settings.model import Settings, TestOverrides
 from kharness.settings.volumes import Freeze
-
-
-class _Made:
-    """What belongs to one instance: steps to be taken from last to first, and then the directories of its volumes.
-
-    `of` is the container directory whose tests it is for.
-    """
-
-    def __init__(self, of: str) -> None:
-        self.of = of
-        self.stack = ExitStack()
-        self.directories: list[Path] = []
-        self.creating = threading.Lock()
-
-    def remove(self) -> None:
-        """Remove it; again, if a launch that was under way has made more."""
-        with self.creating:
-            # A container that is being created holds volumes and networks, and must be known to go first.
-            pass
-        with ExitStack() as last:
-            for directory in self.directories:
-                last.callback(remove_scratch, directory)
-            last.callback(self.stack.close)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,26 +58,6 @@ class Created:
     id: str
     plan: LaunchPlan
     scratch: Made
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Laid:
-    """A test instance whose volumes are made, or left for `Together` to make; it is not created yet."""
-
-    subject: Subject
-    name: str
-    plan: LaunchPlan
-    scratch: Made
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
-    """A test instance that was started, and is not known to be ready; `notes` say how its volumes were before."""
-
-    subject: Subject
-    plan: LaunchPlan
-    found: ContainerFacts
-    notes: Mapping[str, str]
 
 
 class TestSession:
@@ -129,7 +86,7 @@ class TestSession:
         self._lock = threading.Lock()
         self._network: str | None = None
         self._shared = ExitStack()
-        self._launched: dict[str, _Made] = {}
+        self._launched: dict[str, Belongings] = {}
         self._kept: set[str] = set()
         self._closed = False
         self._pid = getpid()
@@ -175,56 +132,6 @@ class TestSession:
         with self._making(subject, name) as made:
             place = self._surround(subject, name, needs=needs, made=made)
             return self._create(subject, place, made=made, change=lambda plan: replace(plan, spec=change(plan.spec)))
-
-    def make_network(self, name: str, who: str = "", *, egress: bool | tuple[str, ...] = False) -> str:
-        """Make a network that stays until the session ends, and return its name."""
-        with self._lock:
-            self._refuse_when_closed()
-            return self._make_network(name, who, egress=egress, stack=self._shared)
-
-    def lay(
-        self,
-        subject: Subject,
-        *,
-        name: str,
-        network: str,
-        change: Callable[[LaunchPlan], LaunchPlan],
-        together: Together,
-    ) -> Laid:
-        """Plan a test instance of a stack, and make its volumes; `change` puts it into its place in the stack.
-
-        What has to be copied is left for `together`, which makes the copies of all in one standstill.
-        """
-        with self._making(subject, name) as made:
-            plan = change(self._planned(subject, _OnNetwork(name, network, ())))
-            scratch = self._make_volumes(subject, plan, made, name=name, together=together)
-            return Laid(subject=subject, name=name, plan=plan, scratch=scratch)
-
-    def start(self, laid: Laid, *, change: Callable[[LaunchPlan], LaunchPlan]) -> Started:
-        """Start an instance whose volumes are made, and do not wait for it; `change` has the last word.
-
-        Raises what `launch` does.
-        """
-        with self._lock:
-            self._refuse_when_closed()
-            made = self._launched[laid.name]
-        with self._removing_late(made):
-            created = self._create_planned(laid.subject, change(laid.plan), laid.scratch, made=made)
-            notes = remember_scratch(created.scratch)
-            found = self._start(laid.subject, created.id, created.plan)
-            return Started(subject=laid.subject, plan=created.plan, found=found, notes=notes)
-
-    def await_ready(self, started: Started) -> InstanceFacts:
-        """Wait until an instance that was started is ready; raises `LaunchError`."""
-        timeout = self.harness.host.ready_timeout
-        took = self._wait_ready(started.subject, started.found, started.plan, timeout=timeout)
-        return self.facts(started, ready_after=took)
-
-    def facts(self, started: Started, *, ready_after: float = 0.0) -> InstanceFacts:
-        """Return what tests must know of an instance that was started."""
-        return instance_facts(
-            started.subject, started.plan, started.found, mode=self.mode, ready_after=ready_after, notes=started.notes
-        )
 
     def check(self, created: Created) -> None:
         """Remove an instance that was started and could write to what is production's; raises `KharnessError`."""
@@ -310,8 +217,8 @@ class TestSession:
             raise LaunchError("the session was interrupted")
 
     @contextmanager
-    def _making(self, subject: Subject, name: str) -> Iterator[_Made]:
-        made = _Made(subject.name)
+    def _making(self, subject: Subject, name: str) -> Iterator[Belongings]:
+        made = Belongings(subject.name)
         with self._lock:
             self._refuse_when_closed()
             if name in self._launched:
@@ -321,7 +228,7 @@ class TestSession:
             yield made
 
     @contextmanager
-    def _removing_late(self, made: _Made) -> Iterator[None]:
+    def _removing_late(self, made: Belongings) -> Iterator[None]:
         try:
             yield
         except BaseException:
@@ -330,7 +237,7 @@ class TestSession:
                 made.remove()
             raise
 
-    def _surround(self, subject: Subject, name: str, *, needs: tuple[Subject, ...], made: _Made) -> _OnNetwork:
+    def _surround(self, subject: Subject, name: str, *, needs: tuple[Subject, ...], made: Belongings) -> _OnNetwork:
         network, own = self._network_for(subject, name, needs=needs, made=made)
         others = (subject.name, *(need.name for need in needs))
         for need in needs:
@@ -338,7 +245,9 @@ class TestSession:
             self._run(need, _OnNetwork(f"{name}-{need.name}", network, aliases), made=made)
         return _OnNetwork(name, network, names_on_network(subject, others=others) if own else ())
 
-    def _network_for(self, subject: Subject, name: str, *, needs: tuple[Subject, ...], made: _Made) -> tuple[str, bool]:
+    def _network_for(
+        self, subject: Subject, name: str, *, needs: tuple[Subject, ...], made: Belongings
+    ) -> tuple[str, bool]:
         egress = subject.settings.test.egress
         if needs or egress is not False:
             # An instance that may go out, or answers under a plain name, is alone with what it needs.
@@ -362,7 +271,7 @@ class TestSession:
         return network.name
 
     def _run(
-        self, subject: Subject, place: _OnNetwork, *, made: _Made, ready_timeout: float | None = None
+        self, subject: Subject, place: _OnNetwork, *, made: Belongings, ready_timeout: float | None = None
     ) -> InstanceFacts:
         created = self._create(subject, place, made=made)
         notes = remember_scratch(created.scratch)
@@ -375,14 +284,14 @@ class TestSession:
         subject: Subject,
         place: _OnNetwork,
         *,
-        made: _Made,
+        made: Belongings,
         change: Callable[[LaunchPlan], LaunchPlan] = lambda plan: plan,
     ) -> Created:
-        plan = change(self._planned(subject, place))
+        plan = change(self._planned(subject, name=place.name, network=place.network, aliases=place.aliases))
         scratch = self._make_volumes(subject, plan, made, name=place.name)
         return self._create_planned(subject, plan, scratch, made=made)
 
-    def _planned(self, subject: Subject, place: _OnNetwork) -> LaunchPlan:
+    def _planned(self, subject: Subject, *, name: str, network: str, aliases: tuple[str, ...] = ()) -> LaunchPlan:
         engine = self.harness.engine.facts()
         publish = not engine.local
         if publish and subject.settings.test.egress is False:
@@ -390,9 +299,9 @@ class TestSession:
                 f"{subject.name}: the engine at {engine.endpoint} is not on this host, so a test instance is "
                 "reached by published ports, which need a network with a way out: say 'test: {egress: true}'"
             )
-        return self.plan(subject, name=place.name, network=place.network, aliases=place.aliases, publish=publish)
+        return self.plan(subject, name=name, network=network, aliases=aliases, publish=publish)
 
-    def _create_planned(self, subject: Subject, plan: LaunchPlan, scratch: Made, *, made: _Made) -> Created:
+    def _create_planned(self, subject: Subject, plan: LaunchPlan, scratch: Made, *, made: Belongings) -> Created:
         engine, name = self.harness.engine, plan.spec.name
         place_secrets(self.harness, plan, who=subject.name)
         prepared = prepare_instance(self.harness, subject, plan)
@@ -408,7 +317,7 @@ class TestSession:
         return Created(id=container, plan=plan, scratch=scratch)
 
     def _make_volumes(
-        self, subject: Subject, plan: LaunchPlan, made: _Made, *, name: str, together: Together | None = None
+        self, subject: Subject, plan: LaunchPlan, made: Belongings, *, name: str, together: Together | None = None
     ) -> Made:
         if self.mode is Mode.PROD_READY and uses_volume_root(self.harness, plan.volumes):
             check_volume_root(self.harness)

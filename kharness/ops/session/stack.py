@@ -13,7 +13,7 @@ from kharness.ops.image.build import Built, bases_of, build
 from kharness.ops.launch.subject import hidden_values, instance_subject
 from kharness.ops.session.instance import Instance, InstanceFacts
 from kharness.ops.session.pipeline import built_already, running_in_production
-from kharness.ops.session.session import Laid, Started, TestSession
+from kharness.ops.session.stack_session import Laid, StackSession, Started
 from kharness.ops.volumes.scratch import Together
 from kharness.plan.launch.environment import redact
 from kharness.plan.launch.plan import LaunchPlan, Subject
@@ -57,7 +57,7 @@ class Stack(Mapping[str, Instance]):
 class StackLaunch:
     """Launches a project's services as one stack, and removes them. For one thread."""
 
-    def __init__(self, harness: Harness, session: TestSession, settings: Mapping[str, Settings]) -> None:
+    def __init__(self, harness: Harness, session: StackSession, settings: Mapping[str, Settings]) -> None:
         self.built: dict[str, Built] = {}
         self._harness = harness
         self._session = session

@@ -14,8 +14,8 @@ from kharness.errors import LaunchError
 from kharness.ops.harness import Harness
 from kharness.ops.opening import open_compose
 from kharness.ops.session.instance import Instance
-from kharness.ops.session.session import TestSession
 from kharness.ops.session.stack import StackLaunch, production_stack
+from kharness.ops.session.stack_session import StackSession
 from kharness.plan import labels
 from kharness.plan.launch.runspec import Attachment, Mount, MountKind, RunSpec
 from kharness.plan.session.modes import Mode
@@ -55,7 +55,7 @@ class Shop:
         harness = self.harness(text)
         settings, broken = harness.fleet()
         assert not broken
-        session = TestSession(harness, session=f"s{self.name[-6:]}", mode=mode)
+        session = StackSession(harness, session=f"s{self.name[-6:]}", mode=mode)
         return StackLaunch(harness, session, settings)
 
     def produce(self, service: str, script: str, **volumes: str) -> str:
