@@ -1,0 +1,254 @@
+"""Compose projects in a session: which tests are whose, when a stack ends, and how each project fared.
+
+Each process that runs tests launches the stack of a project when the first test asks for it, and removes it after the
+project's last test. Under pytest-xdist all tests of a project go to one worker.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Generator
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from kharness.errors import KharnessError
+from kharness.plan.session.modes import Mode, runs_in
+from kharness.plugin.declared import BrokenSettings, PolicyReports
+from kharness.plugin.items import limited
+from kharness.plugin.selection import StackSelection
+from kharness.plugin.stack_items import (
+    RUN,
+    SERVICE,
+    StackFile,
+    register_project_fixtures,
+    register_service_fixtures,
+)
+from kharness.plugin.stack_run import StackRun
+from kharness.plugin.stash import REPORT_NAME, is_worker
+
+MARK = "service"
+REPORT_PROJECT = "kharness_project"
+"""On a report: the folder of the Compose project that the test belongs to; it travels from workers."""
+REPORT_DOUBTS = "kharness_doubts"
+"""On a report: what isolation the project's stack could not have."""
+POLICY = "kharness-policy"
+
+
+class Stacks:
+    """Registered in every process of a session over Compose projects."""
+
+    def __init__(self, config: pytest.Config, selection: StackSelection) -> None:
+        self._config = config
+        self._selection = selection
+        self._runs = {folder: StackRun(folder, config, selection.mode) for folder in selection.folders}
+        self._known: set[pytest.Collector] = set()
+        self._services: dict[pytest.Collector, str] = {}
+        self._outcomes: dict[str, dict[str, int]] = {}
+        self._doubts: set[str] = set()
+        self._before: signal._HANDLER = None
+        if not config.pluginmanager.has_plugin(POLICY):
+            config.pluginmanager.register(PolicyReports(), POLICY)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Read all projects, and remove what dead sessions left, before anything is collected."""
+        if is_worker(self._config):
+            return
+        for folder, run in self._runs.items():
+            try:
+                _ = run.settings, run.host
+                if not self._selection.listing:
+                    self._clean_up(run)
+            except KharnessError as error:
+                if folder in self._selection.named:
+                    raise pytest.UsageError(str(error)) from error
+        on_main = threading.current_thread() is threading.main_thread()
+        if on_main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            # A terminated session cleans up like an interrupted one.
+            self._before = signal.signal(signal.SIGTERM, _interrupt)
+
+    def pytest_report_header(self) -> str:
+        """Name the mode and the projects."""
+        names = ", ".join(folder.path.name for folder in self._selection.folders)
+        return f"kharness: mode {self._selection.mode}, Compose project {names}"
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        """Let the Compose file of a project be a file of items."""
+        folder = self._selection.at(file_path)
+        if folder is None or file_path.resolve() != folder.file.resolve():
+            return None
+        file: StackFile = StackFile.from_parent(parent, path=file_path)
+        file.run = self._runs[folder]
+        return file
+
+    def pytest_collectstart(self, collector: pytest.Collector) -> None:
+        """Register the fixtures at the topmost node of a project, and those of a service at that of its tests."""
+        path = getattr(collector, "path", None)
+        folder = None if path is None or isinstance(collector, pytest.Session) else self._selection.at(path)
+        if folder is None or path is None or collector in self._known:
+            return
+        run = self._runs[folder]
+        self._known.add(collector)
+        if collector.parent not in self._known:
+            register_project_fixtures(collector, run)
+        with suppress(KharnessError):  # the Compose file's own item reports it
+            if (service := run.service_at(path)) is not None:
+                self._services[collector] = service
+                if collector.parent not in self._services:
+                    register_service_fixtures(collector, run, service)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: object) -> object | None:
+        """Keep each project's tests together, unless the user chose another way."""
+        if config.option.dist != "loadgroup":
+            return None
+        from kharness.plugin.scheduling import scheduling  # noqa: PLC0415 - it imports pytest-xdist
+
+        return scheduling(config, log, {})
+
+    def project_of(self, nodeid: str) -> str:
+        """Return the folder of the project that a test is of, empty for none; here nothing was collected."""
+        file = nodeid.partition("::")[0]
+        # Outside the root directory, node ids are relative to what was named on the command line.
+        bases = [self._config.rootpath]
+        bases += [base for folder in self._runs for base in (folder.path, folder.path.parent)]
+        for base in bases:
+            if (base / file).exists() and (folder := self._selection.at(base / file)):
+                return str(folder.path)
+        return ""
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Note which project and service a test belongs to."""
+        folder = self._selection.at(item.path)
+        if folder is None:
+            return
+        run = self._runs[folder]
+        item.stash[RUN] = run
+        if isinstance(item, BrokenSettings):
+            return
+        mark = item.get_closest_marker(MARK)
+        service = str(mark.args[0]) if mark and mark.args else item.stash.get(SERVICE, None)
+        if service is None:
+            with suppress(KharnessError):
+                service = run.service_at(item.path)
+        if service is not None:
+            item.stash[SERVICE] = service
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Take out what does not run in this mode."""
+        mode = self._selection.mode
+        out = {
+            item
+            for item in items
+            if RUN in item.stash
+            and not isinstance(item, BrokenSettings)
+            and not runs_in(mode, {mark.name for mark in item.iter_markers()})
+        }
+        if out:
+            items[:] = [item for item in items if item not in out]
+            self._config.hook.pytest_deselected(items=list(out))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Generator[None, object, object]:
+        """Remove a stack after the last test of its project."""
+        run = item.stash.get(RUN, None)
+        try:
+            return (yield)
+        finally:
+            if run is not None and (nextitem is None or nextitem.stash.get(RUN, None) is not run):
+                run.close()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Refuse a mark that names no service."""
+        run, service = item.stash.get(RUN, None), item.stash.get(SERVICE, None)
+        if run is not None and service is not None and service not in run.settings:
+            known = ", ".join(run.settings)
+            pytest.fail(f"{service} is no service of {run.name}; its services are {known}", pytrace=False)
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """End a test that hangs."""
+        run, service = item.stash.get(RUN, None), item.stash.get(SERVICE, None)
+        if run is None or isinstance(item, BrokenSettings):
+            return (yield)
+        concerned = [run.settings[service]] if service else list(run.settings.values())
+        with limited(max((settings.test.timeout for settings in concerned), default=0.0)):
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Say which project and service a report is about."""
+        report = yield
+        run = item.stash.get(RUN, None)
+        if run is not None:
+            setattr(report, REPORT_PROJECT, str(run.folder.path))
+            setattr(report, REPORT_DOUBTS, run.doubts)
+            setattr(report, REPORT_NAME, f"{run.folder.path.name}/{item.stash.get(SERVICE, '')}".rstrip("/"))
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count how the tests of each project ended."""
+        self._doubts.update(getattr(report, REPORT_DOUBTS, ()))
+        project: str | None = getattr(report, REPORT_PROJECT, None)
+        if project is not None and (report.when == "call" or report.outcome != "passed"):
+            counts = self._outcomes.setdefault(project, {})
+            counts[report.outcome] = counts.get(report.outcome, 0) + 1
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Remove what an early end left."""
+        for run in self._runs.values():
+            run.close()
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show how each project fared, and which data were not looked at."""
+        from kharness.plan.session.stack import has_data  # noqa: PLC0415 - it imports the models
+
+        for doubt in sorted(self._doubts):
+            terminalreporter.line(f"kharness: {doubt}", yellow=True)
+        for folder, run in self._runs.items():
+            counts = self._outcomes.get(str(folder.path))
+            if not counts:
+                continue
+            said = ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items()))
+            colour = {"red": True} if "failed" in counts else {"green": True}
+            try:
+                services = ", ".join(run.settings)
+                kept = ", ".join(name for name, settings in run.settings.items() if has_data(settings))
+            except KharnessError:
+                services = kept = ""
+            terminalreporter.line(f"kharness: {folder.path.name} ({services}) as one stack: {said}", **colour)
+            if kept and self._selection.mode is Mode.STANDALONE:
+                terminalreporter.line(
+                    f"kharness: {folder.path.name}: the data of {kept} were not looked at", yellow=True
+                )
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self) -> None:
+        """Remove what is left, as late as possible."""
+        self.pytest_sessionfinish()
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)
+            self._before = None
+
+    def _clean_up(self, run: StackRun) -> None:
+        from kharness.ops.release.recover import recover  # noqa: PLC0415 - a listing needs no engine
+        from kharness.ops.session.reap import reap  # noqa: PLC0415 - a listing needs no engine
+
+        recover(run.harness)
+        reap(run.harness)
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    # Once is enough: cleaning up is not interrupted.
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt("terminated")
