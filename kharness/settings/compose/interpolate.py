@@ -36,7 +36,10 @@ def put_in(text: str, lookup: Lookup, *, depth: int = 0) -> str:
     while (found := text.find("$", at)) >= 0:
         parts.append(text[at:found])
         after = text[found + 1 : found + 2]
-        if after == "$":
+        if not after:
+            parts.append("$")
+            at = found + 1
+        elif after == "$":
             parts.append("$")
             at = found + 2
         elif after == "{":

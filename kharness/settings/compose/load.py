@@ -45,7 +45,7 @@ def load_compose(
     environment.setdefault(NAME_KEY, said or derived(directory.resolve().name))
     model = read_model(found, directory=directory, environment=environment, reading=reading)
     _stop_at(reading.problems)
-    said = said or str(model.get("name") or "")
+    said = said or derived(str(model.get("name") or ""))
     project = said or derived(directory.resolve().name)
     if not NAME.fullmatch(project):
         message = "should be a project's name: lower-case letters, digits, '-' and '_', first a letter or digit"
@@ -120,7 +120,9 @@ def _files(folder: Path, environment: Mapping[str, str], files: Sequence[Path]) 
     return [found.file, *([over] if over else [])]
 
 
-def _canonical(service: dict[str, Any], loc: Loc, faults: list[tuple[Loc, str]]) -> dict[str, Any]:
+def _canonical(  # noqa: C901 - a row for each key
+    service: dict[str, Any], loc: Loc, faults: list[tuple[Loc, str]]
+) -> dict[str, Any]:
     """Return a service with `networks`, `depends_on` and `profiles` in their long forms, and what they imply."""
     found = dict(service)
     for key in ("networks", "depends_on"):
@@ -149,7 +151,9 @@ def _canonical(service: dict[str, Any], loc: Loc, faults: list[tuple[Loc, str]])
     profiles = found.get("profiles")
     if not isinstance(profiles, list | None) or not all(isinstance(each, str) for each in profiles or ()):
         faults.append(((*loc, "profiles"), "should be a list of names"))
-        found["profiles"] = []
+        profiles = []
+    if not profiles:
+        found.pop("profiles", None)
     return found
 
 
