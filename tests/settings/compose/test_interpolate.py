@@ -19,13 +19,14 @@ VALUES = {"A": "1", "EMPTY": "", "B": "two"}
         ("${GONE:-{}}", "{}"),
         ("${A:?must}", "1"),
         ("a$", "a$"),
+        ("$(x) $1 $ .", "$(x) $1 $ ."),
     ],
 )
 def test_a_text_has_its_variables_put_in(text: str, expected: str) -> None:
     assert put_in(text, VALUES.get) == expected
 
 
-@pytest.mark.parametrize("text", ["$ ", "a $ b", "${A", "${}", "${1}", "${A!b}", "${A:b}", "$1", "${GONE?}"])
+@pytest.mark.parametrize("text", ["${", "${A", "${}", "${1}", "${A!b}", "${A:b}", "${GONE?}"])
 def test_a_bad_form_is_refused(text: str) -> None:
     with pytest.raises(VariableError):
         put_in(text, VALUES.get)
@@ -43,8 +44,8 @@ def test_defaults_within_defaults_are_bounded() -> None:
 
 def test_values_alone_are_put_in_with_the_type_of_their_field() -> None:
     faults: list[tuple[tuple[int | str, ...], str]] = []
-    value = {"services": {"$A": {"read_only": "${Y:-yes}", "scale": "$A", "image": "$A", "ports": ["$-"]}}}
+    value = {"services": {"$A": {"read_only": "${Y:-yes}", "scale": "$A", "image": "$A", "ports": ["${"]}}}
     assert interpolated(value, VALUES.get, faults) == {
-        "services": {"$A": {"read_only": True, "scale": 1, "image": "1", "ports": ["$-"]}}
+        "services": {"$A": {"read_only": True, "scale": 1, "image": "1", "ports": ["${"]}}
     }
     assert [loc for loc, _ in faults] == [("services", "$A", "ports", 0)]

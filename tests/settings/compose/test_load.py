@@ -150,7 +150,7 @@ def test_a_bad_file_is_told_by_line_and_key(tmp_path: Path, text: str, expected:
 
 
 def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
-    files = {"compose.yaml": "services: {a: {image: '$-'}}", "compose.override.yaml": "x: 1\nname: '${'\n"}
+    files = {"compose.yaml": "services: {a: {image: '${}'}}", "compose.override.yaml": "x: 1\nname: '${'\n"}
     assert len(problems(tmp_path, files)) == 3
 
 
