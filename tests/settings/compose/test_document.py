@@ -4,7 +4,6 @@ from pathlib import Path
 
 from kharness.settings.compose.document import Reading, read_file
 
-
 NOTHING: dict[str, str] = {}
 
 

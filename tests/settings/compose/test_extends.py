@@ -5,7 +5,6 @@ from pathlib import Path
 from kharness.settings.compose.document import Reading, read_file
 from kharness.settings.compose.extends import Extending
 
-
 NOTHING: dict[str, str] = {}
 
 
