@@ -77,6 +77,8 @@ def open_compose(
     host = host or load_host_settings(project=project_of(folder.path), environ=environ)
     compose = load_compose(folder.path, environ=environ)
     _refuse_same_names(folder, compose, host, environ=environ)
+    # Those are other projects'.
+    host = host.model_copy(update={"source_paths": ()})
     project = registered(host.state_dir, Project(name=compose.name, path=folder.path.resolve()))
     engine = engine or open_engine(host, environ=environ, report=report)
     harness = harness_of(project, engine, host, folder=folder.path, report=report)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
+from math import isfinite, isnan
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +65,19 @@ def text(value: Any) -> str:
     if isinstance(value, int):
         return written if OCTAL.fullmatch(written) else str(int(value))
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e6 else repr(float(value))  # noqa: PLR2004
+        return _number(value)
     return written
+
+
+def _number(value: float) -> str:
+    """Return a number as Compose prints it: with an exponent from a million on, and below a ten thousandth."""
+    if not isfinite(value):
+        return "NaN" if isnan(value) else "+Inf" if value > 0 else "-Inf"
+    number = Decimal(repr(float(value))).normalize()
+    if not number or -5 < number.adjusted() < 6:  # noqa: PLR2004 - where its language changes the form
+        return f"{number:f}"
+    digits, _, exponent = f"{number:e}".partition("e")
+    return f"{digits}e{exponent[0]}{exponent[1:]:0>2}"
 
 
 def _named(service: Mapping[str, Any], key: str, loc: Loc, faults: Faults) -> dict[str, Any]:

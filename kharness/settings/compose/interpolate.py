@@ -47,7 +47,9 @@ def put_in(text: str, lookup: Lookup, *, depth: int = 0) -> str:
             parts.append(lookup(name[0]) or "")
             at = name.end()
         else:
-            raise VariableError("should have '$$' for a dollar sign, or a variable as ${NAME}")
+            # A dollar sign before anything else is one, as in `$(date)` and `$1`.
+            parts.append("$")
+            at = found + 1
     result = "".join([*parts, text[at:]])
     if len(result) > LONGEST:
         raise VariableError("should not become so long by its variables")

@@ -46,7 +46,7 @@ def load_compose(
     environment.setdefault(NAME_KEY, said or derived(directory.resolve().name))
     model = read_model(found, directory=directory, environment=environment, reading=reading)
     _stop_at(reading.problems)
-    said = said or str(model.get("name") or "")
+    said = said or derived(str(model.get("name") or ""))
     project = said or derived(directory.resolve().name)
     if not NAME.fullmatch(project):
         message = "should be a project's name: lower-case letters, digits, '-' and '_', first a letter or digit"
