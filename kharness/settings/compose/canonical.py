@@ -100,7 +100,7 @@ def command(value: Any, loc: Loc, faults: Faults) -> Any:
 
 
 def words(line: str) -> list[str]:
-    """Return the words of a command line; a backslash in double quotes stays unless it protects `"` or `\\`.
+    r"""Return the words of a command line; a backslash in double quotes stays unless it protects `"` or `\\`.
 
     Raises ValueError where a quote is not closed.
     """

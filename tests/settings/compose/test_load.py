@@ -52,7 +52,7 @@ def test_the_projects_name_is_the_environments_or_the_files(
 ) -> None:
     project = load(tmp_path, {"compose.yaml": 'name: "${N:-said}"\nservices: {a: {image: b}}\n'}, **environ)
     assert project.name == expected
-    assert project.networks == {"default": {"name": f"{expected}_default"}}
+    assert project.networks == {"default": {"name": f"{expected}_default", "ipam": {}}}
 
 
 def test_files_are_merged_in_their_order(tmp_path: Path) -> None:
@@ -61,7 +61,12 @@ def test_files_are_merged_in_their_order(tmp_path: Path) -> None:
         "compose.override.yml": "services: {a: {image: c, ports: !reset []}}",
         "other.yaml": "services: {z: {image: z}}",
     }
-    assert load(tmp_path, files).services["a"] == {"image": "c", "networks": {"default": None}}
+    assert load(tmp_path, files).services["a"] == {
+        "command": None,
+        "entrypoint": None,
+        "image": "c",
+        "networks": {"default": None},
+    }
     both = load(tmp_path, files, COMPOSE_FILE="compose.yaml:other.yaml")
     assert list(both.services) == ["a", "z"]
     assert "ports" in both.services["a"]
@@ -81,8 +86,8 @@ def test_services_extend_others_with_the_paths_of_their_file(tmp_path: Path) -> 
         },
     )
     two = project.services["two"]
-    assert two["build"] == f"{tmp_path}/sub"
-    assert two["volumes"] == [f"{tmp_path}/sub/x:/x"]
+    assert two["build"] == {"context": f"{tmp_path}/sub", "dockerfile": "Dockerfile"}
+    assert [mount["source"] for mount in two["volumes"]] == [f"{tmp_path}/sub/x"]
     assert two["environment"] == {"A": "1", "B": "2"}
 
 
@@ -96,7 +101,7 @@ def test_included_files_have_their_own_directory_and_variables(tmp_path: Path) -
         },
     )
     assert project.services["inc"]["image"] == "i:7"
-    assert project.services["inc"]["volumes"] == [f"{tmp_path}/sub/q:/q"]
+    assert [mount["source"] for mount in project.services["inc"]["volumes"]] == [f"{tmp_path}/sub/q"]
     assert project.services["a"]["depends_on"] == {"inc": {"condition": "service_started", "required": True}}
 
 
@@ -132,9 +137,9 @@ def test_an_octal_number_stays_as_it_is_written_and_is_remarked(tmp_path: Path) 
         ("services: {a: {extends: a}}", "services.a.extends (line 1): should not lead back"),
         ("services: {a: {extends: {file: no.yaml, service: a}}}", "services.a.extends (line 1): should name a file"),
         ("services: {a: {extends: b}}", "services.a.extends (line 1): should name a service"),
-        ("services: {a: {depends_on: [b]}}", "services.a.depends_on (line 1): should name a service"),
-        ("services: {a: {depends_on: [a]}}", "services.a.depends_on (line 1): should not be a circle: a -> a"),
-        ("services: {a: {networks: [b]}}", "services.a.networks (line 1): should name a network"),
+        ("services: {a: {image: i, depends_on: [b]}}", "services.a.depends_on (line 1): should name a service"),
+        ("services: {a: {image: i, depends_on: [a]}}", "services.a.depends_on (line 1): should not be a circle: a -> a"),
+        ("services: {a: {image: i, networks: [b]}}", "services.a.networks (line 1): should name what is defined"),
         ("services:\n  a: {}\n  a: {}\n", "services.a (line 3): should be said once"),
         ("services:\n\ta: {}\n", "line 2: should be indented with spaces"),
         ("[]", "should be a mapping"),
