@@ -28,8 +28,9 @@ from kharness.plan.session.modes import Mode
 from kharness.plan.session.untouched import shown
 from kharness.settings.catalog import Catalog, ContainerDir, find_containers, service_catalog
 from kharness.settings.compose.folder import ComposeFolder
+from kharness.settings.compose.identity import service_origin
 from kharness.settings.compose.project import ComposeProject
-from kharness.settings.compose.service import service_origin, service_settings
+from kharness.settings.compose.service import service_settings
 from kharness.settings.host import HostSettings
 from kharness.settings.layers import SettingsLayer
 from kharness.settings.load import load_settings

@@ -15,6 +15,7 @@ from kharness.ops.harness import Harness
 from kharness.ops.image.hardening import taken_from
 from kharness.ops.launch.secrets import give_secrets, place_secrets
 from kharness.ops.launch.subject import needed_subjects
+from kharness.ops.launch.surroundings import give_files
 from kharness.ops.launch.volumes import missing_directories, refuse_real_mounts
 from kharness.ops.session.belongings import Belongings
 from kharness.ops.session.causes import with_causes
@@ -311,6 +312,8 @@ class TestSession:
             made.stack.callback(self._remove_created, name, ids)
             container = engine.create(plan.spec)
             ids.append(container)
+        if subject.origin is not None:
+            give_files(self.harness, subject.origin, container)
         give_new_directories(self.harness, subject, container, plan, but=prepared)
         give_secrets(self.harness, subject, plan, container)
         self._refuse_unsafe(container, plan)

@@ -195,8 +195,8 @@ class StackLaunch:
         return self._harness.catalog.select(name, prefix=False)
 
     def _subject(self, name: str) -> Subject:
-        subject = instance_subject(self._directory(name), self._settings[name], self.built[name].image)
-        return replace(subject, origin=self._harness.origin(name))
+        origin = self._harness.origin(name)
+        return instance_subject(self._directory(name), self._settings[name], self.built[name].image, origin=origin)
 
     def _attachments(self, name: str, subject: Subject, *, aliases: bool) -> tuple[Attachment, ...]:
         if subject.origin is None:

@@ -138,7 +138,10 @@ def test_an_octal_number_stays_as_it_is_written_and_is_remarked(tmp_path: Path) 
         ("services: {a: {extends: {file: no.yaml, service: a}}}", "services.a.extends (line 1): should name a file"),
         ("services: {a: {extends: b}}", "services.a.extends (line 1): should name a service"),
         ("services: {a: {image: i, depends_on: [b]}}", "services.a.depends_on (line 1): should name a service"),
-        ("services: {a: {image: i, depends_on: [a]}}", "services.a.depends_on (line 1): should not be a circle: a -> a"),
+        (
+            "services: {a: {image: i, depends_on: [a]}}",
+            "services.a.depends_on (line 1): should not be a circle: a -> a",
+        ),
         ("services: {a: {image: i, networks: [b]}}", "services.a.networks (line 1): should name what is defined"),
         ("services:\n  a: {}\n  a: {}\n", "services.a (line 3): should be said once"),
         ("services:\n\ta: {}\n", "line 2: should be indented with spaces"),
