@@ -1,4 +1,4 @@
-"""What a service of a Compose project needs around its container, made as Compose makes it: networks, volumes, files."""
+"""What a service of a Compose project needs around its container: networks, volumes, files, as Compose makes them."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def _ensure_network(harness: Harness, origin: ServiceOrigin, wanted: Definition)
         owner = found.labels.get(f"{LABEL}project")
         if owner is None:
             raise ConflictError(
-                f"{who}: there is a network {wanted.name} that was not made for a Compose project; say 'external: true' "
-                "to use it"
+                f"{who}: there is a network {wanted.name} that was not made for a Compose project; "
+                "'external: true' uses it"
             )
         if owner != origin.project:
             raise ConflictError(f"{who}: the network {wanted.name} belongs to project {owner!r}")

@@ -31,6 +31,8 @@ from kharness.settings.service import ServiceKeys
 
 DEFAULT_PIDS: int = BY_KEY["pids_limit"].built
 DEFAULT_TMPFS = tuple(Mount(kind=MountKind.TMPFS, source=None, target=path, mode=0o1777) for path in ("/tmp", "/run"))  # noqa: S108 - paths in the container
+IMAGE_LABEL = "com.docker.compose.image"
+"""The label by which Compose knows the image that it made a container of."""
 LOOPBACK = "127.0.0.1"
 NO_RESOLVER = "203.0.113.53"
 """An address of RFC 5737, which no host has. Even for a container without a way out, an engine before 23.0.11 asks a
@@ -126,7 +128,7 @@ def plan_production_launch(subject: Subject, *, volume_root: PurePosixPath) -> L
     spec = replace(
         _common(subject, settings, volumes, secrets),
         name=origin.container if origin else settings.container_name or subject.name,
-        labels={**settings.labels, **(origin.labels if origin else {}), **subject.labels},
+        labels={**settings.labels, **(_compose_labels(subject, origin) if origin else {}), **subject.labels},
         networks=attachments,
         publish=tuple(
             Publish(port=PortRef(port.target, port.protocol), host_ip=port.host_ip, host_port=port.published)
@@ -139,6 +141,10 @@ def plan_production_launch(subject: Subject, *, volume_root: PurePosixPath) -> L
         log_options=settings.logging.options if settings.logging else {},
     )
     return LaunchPlan(spec=spec, volumes=volumes, ready=plan_readiness(settings, subject.image), secrets=secrets)
+
+
+def _compose_labels(subject: Subject, origin: ServiceOrigin) -> dict[str, str]:
+    return {**origin.labels, IMAGE_LABEL: subject.image.id}
 
 
 def with_laid(plan: LaunchPlan, said: str) -> LaunchPlan:
