@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 
-from kharness.engine.api import NetworkRequest
+from kharness.engine.api import Engine, NetworkRequest
 from kharness.errors import ConflictError, EngineError
 from kharness.ops.harness import Harness
 from kharness.settings.compose.identity import LABEL, definition_labels
@@ -26,10 +26,10 @@ def ensure_surroundings(harness: Harness, origin: ServiceOrigin) -> tuple[str, .
     return tuple(note for volume in origin.volumes.values() for note in _ensure_volume(harness, origin, volume))
 
 
-def give_files(harness: Harness, origin: ServiceOrigin, container: str) -> None:
+def give_files(engine: Engine, origin: ServiceOrigin, container: str) -> None:
     """Put secrets and configs with contents of their own into a container that was created, and has not started."""
     for each in origin.given:
-        harness.engine.write_file(container, each.target, each.content, mode=each.mode, owner=(each.uid, each.gid))
+        engine.write_file(container, each.target, each.content, mode=each.mode, owner=(each.uid, each.gid))
 
 
 def _ensure_network(harness: Harness, origin: ServiceOrigin, wanted: Definition) -> None:

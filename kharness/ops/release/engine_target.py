@@ -156,7 +156,7 @@ class EngineTarget(EngineProduction):
         with _naming_addresses(plan):
             new = self._engine.create(replace(spec, name=waiting, labels=given))
         if work.subject.origin is not None:
-            give_files(self._harness, work.subject.origin, new)
+            give_files(self._engine, work.subject.origin, new)
         give_made(work, operation.fresh)
         give_secrets(self._harness, work.subject, plan, new)
 

@@ -313,7 +313,7 @@ class TestSession:
             container = engine.create(plan.spec)
             ids.append(container)
         if subject.origin is not None:
-            give_files(self.harness, subject.origin, container)
+            give_files(self.harness.engine, subject.origin, container)
         give_new_directories(self.harness, subject, container, plan, but=prepared)
         give_secrets(self.harness, subject, plan, container)
         self._refuse_unsafe(container, plan)
