@@ -6,8 +6,11 @@ project's last test. Under pytest-xdist all tests of a project go to one worker.
 
 from __future__ import annotations
 
+import secrets
 import signal
 import threading
+import time
+from collections import Counter
 from collections.abc import Generator
 from contextlib import suppress
 from pathlib import Path
@@ -16,9 +19,12 @@ from types import FrameType
 import pytest
 
 from kharness.errors import KharnessError
+from kharness.plan.gate.refusals import TestOutcome, add_report
+from kharness.plan.gate.result import ServiceResult, SessionResult, project_result
 from kharness.plan.session.modes import Mode, runs_in
 from kharness.plugin.declared import BrokenSettings, PolicyReports
 from kharness.plugin.items import limited
+from kharness.plugin.result import ExitStatus
 from kharness.plugin.selection import StackSelection
 from kharness.plugin.stack_items import (
     RUN,
@@ -36,6 +42,7 @@ REPORT_PROJECT = "kharness_project"
 REPORT_DOUBTS = "kharness_doubts"
 """On a report: what isolation the project's stack could not have."""
 POLICY = "kharness-policy"
+STATUS = "kharness-exit-status"
 
 
 class Stacks:
@@ -47,9 +54,15 @@ class Stacks:
         self._runs = {folder: StackRun(folder, config, selection.mode) for folder in selection.folders}
         self._known: set[pytest.Collector] = set()
         self._services: dict[pytest.Collector, str] = {}
-        self._outcomes: dict[str, dict[str, int]] = {}
+        self._outcomes: dict[str, dict[str, TestOutcome]] = {}
         self._doubts: set[str] = set()
         self._before: signal._HANDLER = None
+        self._began = time.time()
+        self._status: ExitStatus | None = None
+        if not is_worker(config) and not config.pluginmanager.has_plugin(STATUS):
+            # No container directory is in the session, whose controller would decide.
+            self._status = ExitStatus(config)
+            config.pluginmanager.register(self._status, STATUS)
         if not config.pluginmanager.has_plugin(POLICY):
             config.pluginmanager.register(PolicyReports(), POLICY)
 
@@ -199,13 +212,38 @@ class Stacks:
         """Count how the tests of each project ended."""
         self._doubts.update(getattr(report, REPORT_DOUBTS, ()))
         project: str | None = getattr(report, REPORT_PROJECT, None)
-        if project is not None and (report.when == "call" or report.outcome != "passed"):
-            counts = self._outcomes.setdefault(project, {})
-            counts[report.outcome] = counts.get(report.outcome, 0) + 1
+        if project is not None:
+            wasxfail = getattr(report, "wasxfail", None)
+            outcomes = self._outcomes.setdefault(project, {})
+            add_report(outcomes, report.nodeid, outcome=report.outcome, when=report.when, wasxfail=wasxfail)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
-        """Remove what an early end left."""
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Remove what an early end left, and decide where no other part of the plugin does."""
+        self._close()
+        if self._status is not None:
+            self._status.decide(session, self._result(session))
+
+    def results(self) -> tuple[ServiceResult, ...]:
+        """Return how each project fared that had tests, as one service each."""
+        return tuple(
+            project_result(folder.path.name, outcomes)
+            for folder in self._runs
+            if (outcomes := self._outcomes.get(str(folder.path)))
+        )
+
+    def _result(self, session: pytest.Session) -> SessionResult:
+        return SessionResult(
+            status=int(session.exitstatus),
+            session=secrets.token_hex(4),
+            mode=self._selection.mode.value,
+            began=self._began,
+            seconds=time.time() - self._began,
+            services=self.results(),
+            doubts=tuple(sorted(self._doubts)),
+        )
+
+    def _close(self) -> None:
         for run in self._runs.values():
             run.close()
 
@@ -216,11 +254,13 @@ class Stacks:
         for doubt in sorted(self._doubts):
             terminalreporter.line(f"kharness: {doubt}", yellow=True)
         for folder, run in self._runs.items():
-            counts = self._outcomes.get(str(folder.path))
-            if not counts:
+            outcomes = self._outcomes.get(str(folder.path))
+            if not outcomes:
                 continue
+            counts = Counter(outcome.value for outcome in outcomes.values())
             said = ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items()))
-            colour = {"red": True} if "failed" in counts else {"green": True}
+            bad = counts[TestOutcome.FAILED.value] + counts[TestOutcome.ERROR.value]
+            colour = {"red": True} if bad else {"green": True}
             try:
                 services = ", ".join(run.settings)
                 kept = ", ".join(name for name, settings in run.settings.items() if has_data(settings))
@@ -235,7 +275,7 @@ class Stacks:
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
         """Remove what is left, as late as possible."""
-        self.pytest_sessionfinish()
+        self._close()
         if self._before is not None:
             signal.signal(signal.SIGTERM, self._before)
             self._before = None

@@ -137,6 +137,14 @@ class SessionResult:
             return None
 
 
+def project_result(name: str, tests: Mapping[str, TestOutcome]) -> ServiceResult:
+    """Return the result of a Compose project, which is tested as one; its tests are those of all services."""
+    bad = [test for test, outcome in tests.items() if outcome in {TestOutcome.FAILED, TestOutcome.ERROR}]
+    reasons = tuple(f"{test} {tests[test].value}" for test in bad)
+    verdict = ServiceVerdict.REFUSED if bad else ServiceVerdict.PASSED
+    return ServiceResult(name=name, verdict=verdict, reasons=reasons, tests=dict(tests))
+
+
 def result_schema() -> dict[str, Any]:
     """Return the JSON schema of `SessionResult.to_json`."""
     schema = TypeAdapter(SessionResult).json_schema(mode="serialization")

@@ -16,6 +16,7 @@ from kharness.settings.compose.ports import ports
 from kharness.settings.compose.scalars import (
     Faults,
     Reader,
+    any_text,
     decimal,
     duration,
     fault,
@@ -340,8 +341,8 @@ BUILD: Mapping[str, Reader] = {
     "ulimits": ulimits,
     "platforms": texts,
     "entitlements": texts,
-    "provenance": text_or_number,
-    "sbom": text_or_number,
+    "provenance": any_text,
+    "sbom": any_text,
 }
 SERVICE: Mapping[str, Reader] = {
     "annotations": named(),

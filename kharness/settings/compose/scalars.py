@@ -78,6 +78,11 @@ def text_or_number(value: Any, loc: Loc, faults: Faults) -> Any:
     return value
 
 
+def any_text(value: Any, loc: Loc, faults: Faults) -> Any:
+    """Read text, a number or a boolean, as text."""
+    return plain(value) if isinstance(value, bool) else text_or_number(value, loc, faults)
+
+
 def flag(value: Any, loc: Loc, faults: Faults) -> Any:
     """Read a boolean, also as text."""
     if isinstance(value, bool):
