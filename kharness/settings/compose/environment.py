@@ -9,6 +9,7 @@ from typing import Any
 
 from kharness.settings.compose.document import Reading
 from kharness.settings.compose.merge import by_name
+from kharness.settings.compose.scalars import decimal_text
 from kharness.settings.section import Loc
 
 OCTAL = re.compile(r"[-+]?0[0-7]+")
@@ -26,11 +27,8 @@ def with_environment(
     variables: dict[str, Any] = {}
     for path, required, raw in _files(service.get("env_file"), (*loc, "env_file"), faults):
         if required or path.is_file():
-
-            def lookup(name: str) -> str | None:
-                return environment.get(name, variables.get(name))
-
-            variables.update(reading.variables(path, lookup, raw=raw))
+            # What the same file says before comes first, then what earlier files say.
+            variables.update(reading.variables(path, environment.get, raw=raw, below=dict(variables)))
     own = _named(service, "environment", loc, faults)
     variables.update({name: environment.get(name) if said is None else text(said) for name, said in own.items()})
     labels: dict[str, Any] = {}
@@ -63,7 +61,7 @@ def text(value: Any) -> str:
     if isinstance(value, int):
         return written if OCTAL.fullmatch(written) else str(int(value))
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e6 else repr(float(value))  # noqa: PLR2004
+        return decimal_text(value)
     return written
 
 

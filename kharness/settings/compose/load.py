@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from kharness.errors import Problem, SettingsError
 from kharness.settings.compose.document import Reading
