@@ -16,7 +16,6 @@ from kharness.settings.compose.ports import ports
 from kharness.settings.compose.scalars import (
     Faults,
     Reader,
-    any_text,
     decimal,
     duration,
     fault,
@@ -214,11 +213,11 @@ ATTACHMENT: Mapping[str, Reader] = {
 def hosts(value: Any, loc: Loc, faults: Faults) -> Any:
     """Read names of hosts, as NAME=ADDRESS."""
     if isinstance(value, dict):
-        return [
+        return sorted(
             f"{name}={address}"
             for name, said in value.items()
             for address in (said if isinstance(said, list) else [said])
-        ]
+        )
     found = []
     for index, item in enumerate(texts(value, loc, faults)):
         name, separator, address = str(item).partition("=") if "=" in str(item) else str(item).partition(":")
@@ -226,7 +225,7 @@ def hosts(value: Any, loc: Loc, faults: Faults) -> Any:
             fault(faults, (*loc, index), "NAME=ADDRESS", item)
             continue
         found.append(f"{name}={address.removeprefix('[').removesuffix(']')}")
-    return found
+    return sorted(found)
 
 
 def ulimits(value: Any, loc: Loc, faults: Faults) -> Any:
@@ -285,6 +284,37 @@ def hooks(value: Any, loc: Loc, faults: Faults) -> Any:
     return each(section(HOOK))(value, loc, faults)
 
 
+def models(value: Any, loc: Loc, faults: Faults) -> Any:
+    """Read the language models of a service."""
+    return dict.fromkeys(texts(value, loc, faults)) if isinstance(value, list) else value
+
+
+def provider(value: Any, loc: Loc, faults: Faults) -> Any:
+    """Read what provides a service that is no container."""
+    found = section({"type": text, "options": anything})(value, loc, faults)
+    if "type" not in found:
+        faults.append(((*loc, "type"), "is required"))
+    if isinstance(options := found.get("options"), dict):
+        found["options"] = {
+            name: [plain(each) for each in (said if isinstance(said, list) else [said])]
+            for name, said in options.items()
+        }
+    return found
+
+
+def develop(value: Any, loc: Loc, faults: Faults) -> Any:
+    """Read what is done in development when files change."""
+    found = section({"watch": each(section(WATCH))})(value, loc, faults)
+    for rule in found.get("watch") or ():
+        rule["exec"] = {"command": None, **(rule.get("exec") or {})}
+    return found
+
+
+def attestation(value: Any, loc: Loc, faults: Faults) -> Any:
+    """Read whether a build is attested, or how: text, also of a boolean."""
+    return plain(value) if isinstance(value, bool) else text(value, loc, faults)
+
+
 def blkio(value: Any, loc: Loc, faults: Faults) -> Any:
     """Read limits of block devices, which Compose prints with the engine's names."""
     read = section({"weight": whole, **dict.fromkeys(_DEVICES, anything)})(value, loc, faults)
@@ -308,6 +338,15 @@ HOOK: Mapping[str, Reader] = {
     "privileged": flag,
     "working_dir": text,
     "environment": named(null=None),
+}
+WATCH: Mapping[str, Reader] = {
+    "action": text,
+    "path": text,
+    "target": text,
+    "ignore": text_or_texts,
+    "include": text_or_texts,
+    "initial_sync": flag,
+    "exec": section(HOOK),
 }
 HEALTH: Mapping[str, Reader] = {
     "test": health_test,
@@ -341,8 +380,8 @@ BUILD: Mapping[str, Reader] = {
     "ulimits": ulimits,
     "platforms": texts,
     "entitlements": texts,
-    "provenance": any_text,
-    "sbom": any_text,
+    "provenance": attestation,
+    "sbom": attestation,
 }
 SERVICE: Mapping[str, Reader] = {
     "annotations": named(),
@@ -358,17 +397,17 @@ SERVICE: Mapping[str, Reader] = {
     "container_name": text,
     "cpu_count": whole,
     "cpu_percent": decimal,
-    "cpu_period": size,
-    "cpu_quota": size,
-    "cpu_rt_period": size,
-    "cpu_rt_runtime": size,
+    "cpu_period": whole,
+    "cpu_quota": whole,
+    "cpu_rt_period": whole,
+    "cpu_rt_runtime": whole,
     "cpu_shares": whole,
     "cpus": decimal,
     "cpuset": text,
     "credential_spec": anything,
     "depends_on": depends_on,
     "deploy": deploy.deploy,
-    "develop": anything,
+    "develop": develop,
     "device_cgroup_rules": texts,
     "devices": devices,
     "dns": text_or_texts,
@@ -398,7 +437,7 @@ SERVICE: Mapping[str, Reader] = {
     "mem_reservation": size,
     "mem_swappiness": size,
     "memswap_limit": size,
-    "models": anything,
+    "models": models,
     "network_mode": text,
     "networks": networks,
     "oom_kill_disable": flag,
@@ -411,7 +450,7 @@ SERVICE: Mapping[str, Reader] = {
     "pre_stop": hooks,
     "privileged": flag,
     "profiles": texts,
-    "provider": anything,
+    "provider": provider,
     "pull_policy": text,
     "pull_refresh_after": text,
     "read_only": flag,
@@ -489,8 +528,9 @@ def canonical_definition(kind: str, value: Any, loc: Loc, faults: Faults) -> dic
             found.setdefault("name", external["name"])
     elif external is not None:
         found["external"] = flag(external, (*loc, "external"), faults)
-    if found.get("external") is False:
-        del found["external"]
+    for key in ("external", "internal"):
+        if found.get(key) is False:
+            del found[key]
     if found.get("external") and (
         more := found.keys() - {"name", "external", "labels"} - {k for k in found if k.startswith("x-")}
     ):
@@ -507,4 +547,4 @@ def canonical_definition(kind: str, value: Any, loc: Loc, faults: Faults) -> dic
 def _ipam(value: Any, loc: Loc, faults: Faults) -> dict[str, Any]:
     pool = section({"subnet": text, "gateway": text, "ip_range": text, "aux_addresses": named()})
     read = section({"driver": text, "config": each(pool), "options": named()})(value or {}, loc, faults)
-    return {key: said for key, said in read.items() if said not in ([], {})}
+    return {key: said for key, said in read.items() if said not in ([], {}) and key != "options"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,16 @@ class Reading:
         if problem not in self.problems:
             self.problems.append(problem)
 
-    def variables(self, path: Path, lookup: Lookup, *, raw: bool = False) -> dict[str, str]:
-        """Return the variables of a file; where it cannot be read, that is a problem, and it has none."""
+    def variables(
+        self, path: Path, lookup: Lookup, *, raw: bool = False, below: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
+        """Return the variables of a file; where it cannot be read, that is a problem, and it has none.
+
+        Its values may use those of `below` as well, which count less than its own.
+        """
         try:
             data = path.read_bytes()
-            return read_raw(data, lookup) if raw else read_dotenv(data, lookup)
+            return read_raw(data, lookup) if raw else read_dotenv(data, lookup, below or {})
         except DotenvError as error:
             self.problems.append(Problem(path, f"line {error.line}", error.message))
         except OSError as error:

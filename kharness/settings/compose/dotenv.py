@@ -7,6 +7,7 @@ as `KEY=value`, and `KEY` alone is taken from outside.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from kharness.settings.compose.interpolate import Lookup, VariableError, put_in
 
@@ -25,15 +26,15 @@ class DotenvError(Exception):
         super().__init__(message)
 
 
-def read_dotenv(data: bytes, lookup: Lookup) -> dict[str, str]:
-    """Return the variables of a file; `lookup` has the outer ones, which win where values use them."""
+def read_dotenv(data: bytes, lookup: Lookup, below: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the variables of a file; `lookup` has the outer ones, which win in values, `below` the last."""
     try:
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise DotenvError(data.count(b"\n", 0, error.start) + 1, "should be UTF-8") from None
     if "\0" in text:
         raise DotenvError(text.count("\n", 0, text.index("\0")) + 1, "should be text, not a binary file")
-    return _Reader(text, lookup).read()
+    return _Reader(text, lookup, below or {}).read()
 
 
 def read_raw(data: bytes, lookup: Lookup) -> dict[str, str]:
@@ -57,9 +58,10 @@ def read_raw(data: bytes, lookup: Lookup) -> dict[str, str]:
 
 
 class _Reader:
-    def __init__(self, text: str, lookup: Lookup) -> None:
+    def __init__(self, text: str, lookup: Lookup, below: Mapping[str, str]) -> None:
         self._text = text
         self._outer = lookup
+        self._below = below
         self._at = 0
         self._found: dict[str, str] = {}
 
@@ -75,7 +77,7 @@ class _Reader:
 
     def _lookup(self, name: str) -> str | None:
         value = self._outer(name)
-        return self._found.get(name) if value is None else value
+        return self._found.get(name, self._below.get(name)) if value is None else value
 
     def _line(self) -> int:
         return self._text.count("\n", 0, self._at) + 1

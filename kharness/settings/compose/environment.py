@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
-from math import isfinite, isnan
 from pathlib import Path
 from typing import Any
 
 from kharness.settings.compose.document import Reading
 from kharness.settings.compose.merge import by_name
+from kharness.settings.compose.scalars import decimal_text
 from kharness.settings.section import Loc
 
 OCTAL = re.compile(r"[-+]?0[0-7]+")
@@ -28,11 +27,8 @@ def with_environment(
     variables: dict[str, Any] = {}
     for path, required, raw in _files(service.get("env_file"), (*loc, "env_file"), faults):
         if required or path.is_file():
-
-            def lookup(name: str) -> str | None:
-                return environment.get(name, variables.get(name))
-
-            variables.update(reading.variables(path, lookup, raw=raw))
+            # What the same file says before comes first, then what earlier files say.
+            variables.update(reading.variables(path, environment.get, raw=raw, below=dict(variables)))
     own = _named(service, "environment", loc, faults)
     variables.update({name: environment.get(name) if said is None else text(said) for name, said in own.items()})
     labels: dict[str, Any] = {}
@@ -65,19 +61,8 @@ def text(value: Any) -> str:
     if isinstance(value, int):
         return written if OCTAL.fullmatch(written) else str(int(value))
     if isinstance(value, float):
-        return _number(value)
+        return decimal_text(value)
     return written
-
-
-def _number(value: float) -> str:
-    """Return a number as Compose prints it: with an exponent from a million on, and below a ten thousandth."""
-    if not isfinite(value):
-        return "NaN" if isnan(value) else "+Inf" if value > 0 else "-Inf"
-    number = Decimal(repr(float(value))).normalize()
-    if not number or -5 < number.adjusted() < 6:  # noqa: PLR2004 - where its language changes the form
-        return f"{number:f}"
-    digits, _, exponent = f"{number:e}".partition("e")
-    return f"{digits}e{exponent[0]}{exponent[1:]:0>2}"
 
 
 def _named(service: Mapping[str, Any], key: str, loc: Loc, faults: Faults) -> dict[str, Any]:

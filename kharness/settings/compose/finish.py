@@ -15,6 +15,12 @@ KINDS = ("networks", "volumes", "secrets", "configs")
 STARTED = "service_started"
 SAME = {"cpus": "cpus", "memory": "mem_limit", "pids": "pids_limit"}
 """Keys of `deploy.resources.limits`, and those of a service that mean the same."""
+NOTHING: tuple[Any, ...] = (False, 0, "", [], {})
+SAID = frozenset({"attach", "init", "scale", "command", "entrypoint", "deploy", "healthcheck", "logging", "networks"})
+"""Keys whose zero or empty value is another answer than no value."""
+ZERO = frozenset({"mem_limit", "mem_reservation", "mem_swappiness", "memswap_limit", "shm_size"})
+FALSE = frozenset({"disable", "no_cache", "privileged", "pull", "restart"})
+"""Keys within a section of a service that are not there where they are false."""
 NAMESPACES = ("network_mode", "ipc", "pid")
 Model = dict[str, Any]
 
@@ -64,17 +70,26 @@ def _completed(service: Mapping[str, Any]) -> dict[str, Any]:
     if "network_mode" not in found and not found.get("networks") and not found.get("provider"):
         found["networks"] = {"default": None}
     found["depends_on"] = _dependencies(found)
-    for key in ("depends_on", "profiles"):
-        if not found.get(key):
-            found.pop(key, None)
+    _leave_out_nothing(found)
     if "pull_policy" in found and found["pull_policy"] == "if_not_present":
         found["pull_policy"] = "missing"
     for given in found.get("secrets") or ():
         given.setdefault("target", f"/run/secrets/{given['source']}")
-    build = found.get("build")
-    if isinstance(build, dict):
-        build.setdefault("context", ".")
     return found
+
+
+def _leave_out_nothing(service: dict[str, Any]) -> None:
+    """Take out what means the same when it is not there, as Compose does: false, zero, empty lists and mappings."""
+    for key in [key for key, said in service.items() if said in NOTHING and key not in SAID]:
+        del service[key]
+    for key in ZERO & service.keys():
+        if service[key] == "0":
+            del service[key]
+    for part in (service.get("healthcheck"), service.get("build"), *service.get("depends_on", {}).values()):
+        if isinstance(part, dict):
+            for key in FALSE & part.keys():
+                if part[key] is False:
+                    del part[key]
 
 
 def _dependencies(service: Mapping[str, Any]) -> dict[str, Any]:

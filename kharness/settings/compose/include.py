@@ -45,6 +45,9 @@ def read_model(
         model["services"] = {
             name: unique(service) if isinstance(service, dict) else service for name, service in services.items()
         }
+    for service in (model.get("services") or {}).values():
+        if isinstance(service, dict) and isinstance(service.get("build"), dict):
+            service["build"] = {"context": str(directory), **service["build"]}
     return model
 
 

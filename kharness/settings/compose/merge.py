@@ -161,8 +161,13 @@ def _device(item: Any) -> Any:
     return item.get("target") or item.get("source") if isinstance(item, dict) else str(item).split(":")[:2][-1]
 
 
-def _given(item: Any) -> Any:
-    return item.get("target") or item.get("source") if isinstance(item, dict) else item
+def _given(place: str) -> Callable[[Any], Any]:
+    def target(item: Any) -> Any:
+        if isinstance(item, dict):
+            return item.get("target") or f"{place}/{item.get('source')}"
+        return f"{place}/{item}"
+
+    return target
 
 
 def _port(item: Any) -> Any:
@@ -183,8 +188,8 @@ def _itself(item: Any) -> Any:
 UNIQUE: Mapping[str, Callable[[Any], Any]] = {
     "ports": _port,
     "volumes": _mount,
-    "secrets": _given,
-    "configs": _given,
+    "secrets": _given("/run/secrets"),
+    "configs": _given(""),
     "devices": _device,
     "env_file": _path,
     **dict.fromkeys(("cap_add", "cap_drop", "dns", "dns_opt", "dns_search", "expose", "links", "profiles"), _itself),

@@ -54,8 +54,6 @@ def _long(item: dict[str, Any], loc: Loc, faults: Faults) -> dict[str, Any]:
             found[key] = KEYS[key](value, here, faults)
         elif key in OPTIONS:
             found[key] = _options(value, OPTIONS[key], here, faults)
-            if key == "bind" and found[key].get("create_host_path") is False:
-                del found[key]["create_host_path"]
         elif key.startswith("x-"):
             found[key] = value
         else:
@@ -86,7 +84,9 @@ def _options(value: Any, known: dict[str, Reader], loc: Loc, faults: Faults) -> 
     found = {}
     for key, said in value.items():
         if key in known:
-            found[key] = known[key](said, (*loc, key), faults)
+            read = known[key](said, (*loc, key), faults)
+            if read is not False:
+                found[key] = read
         elif key != "mode" and not key.startswith("x-") and key != "labels":
             faults.append(((*loc, key), "unknown key"))
         else:
@@ -100,7 +100,7 @@ def _short(item: str, loc: Loc, faults: Faults) -> dict[str, Any]:
         faults.append((loc, "should have a source that is a path, or a volume's name of at least two characters"))
         return {}
     if len(parts) == 1:
-        return {"type": "volume", "target": _clean(item)}
+        return {"type": "volume", "target": _clean(item), "volume": {}}
     if len(parts) > 3 or not all(parts[:2]):  # noqa: PLR2004 - source, target, options
         fault(faults, loc, SHORT, item)
         return {}

@@ -46,6 +46,8 @@ def service_paths(service: Any, directory: Path) -> Any:
         found["volumes"] = [_mount(each, below) for each in mounts]
     if isinstance(build := found.get("build"), str | dict):
         found["build"] = _build(build, below)
+    if isinstance(develop := found.get("develop"), dict) and isinstance(rules := develop.get("watch"), list):
+        found["develop"] = {**develop, "watch": [_at(each, "path", below) for each in rules]}
     return found
 
 
@@ -82,7 +84,7 @@ def _build(build: Any, path: Callable[[str], str]) -> Any:
     if isinstance(build, str):
         return path(build)
     found = dict(build)
-    if isinstance(context := build.get("context", "."), str):
+    if isinstance(context := build.get("context"), str):
         found["context"] = path(context)
     contexts = by_name(build.get("additional_contexts"))
     if isinstance(contexts, dict):

@@ -58,6 +58,9 @@ def _long(item: dict[str, Any], loc: Loc, faults: Faults) -> Iterator[dict[str, 
     }
     if "published" in said:
         found["published"] = plain(said["published"])
+    for key in ("published", "host_ip", "name", "app_protocol"):
+        if found.get(key) == "":
+            del found[key]
     yield found
 
 

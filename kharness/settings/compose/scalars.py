@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from kharness.settings.section import Loc
@@ -29,7 +31,7 @@ NANOSECONDS = {
 }
 WHOLE = re.compile(r"[-+]?[0-9]{1,18}", re.ASCII)
 DECIMAL = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
-LARGE, SMALL = 1e21, 1e-4
+LARGE, SMALL = 1e6, 1e-4
 """Where Go begins to print a float with an exponent."""
 
 
@@ -54,13 +56,15 @@ def plain(value: Any) -> str:
 
 def decimal_text(value: float) -> str:
     """Return a float in the shortest form, as Go's %v."""
-    if value == int(value) and abs(value) < LARGE:
-        return str(int(value))
-    text = repr(float(value))
-    mantissa, exponent, power = text.partition("e")
-    if not exponent:
-        return text
-    return f"{mantissa}e{power[0] if power[0] in '+-' else '+'}{power.lstrip('+-').zfill(2)}"
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else f"{'-' if value < 0 else '+'}Inf"
+    if not value or SMALL <= abs(value) < LARGE:
+        return str(int(value)) if value.is_integer() else repr(float(value))
+    sign, digits, exponent = Decimal(repr(float(value))).normalize().as_tuple()
+    first, rest = str(digits[0]), "".join(map(str, digits[1:]))
+    power = int(exponent) + len(digits) - 1
+    mantissa = f"{first}.{rest}" if rest else first
+    return f"{'-' if sign else ''}{mantissa}e{'-' if power < 0 else '+'}{abs(power):02}"
 
 
 def text(value: Any, loc: Loc, faults: Faults) -> Any:
@@ -78,11 +82,6 @@ def text_or_number(value: Any, loc: Loc, faults: Faults) -> Any:
     return value
 
 
-def any_text(value: Any, loc: Loc, faults: Faults) -> Any:
-    """Read text, a number or a boolean, as text."""
-    return plain(value) if isinstance(value, bool) else text_or_number(value, loc, faults)
-
-
 def flag(value: Any, loc: Loc, faults: Faults) -> Any:
     """Read a boolean, also as text."""
     if isinstance(value, bool):
@@ -97,7 +96,7 @@ def whole(value: Any, loc: Loc, faults: Faults) -> Any:
     """Read a whole number, also as text."""
     if isinstance(value, int) and not isinstance(value, bool):
         return int(value)
-    if isinstance(value, float) and value == int(value):
+    if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, str) and WHOLE.fullmatch(value):
         return int(value)
@@ -109,14 +108,15 @@ def decimal(value: Any, loc: Loc, faults: Faults) -> Any:
     """Read a number, also as text; a whole one is an int, as JSON has it."""
     if is_number(value) or (isinstance(value, str) and DECIMAL.fullmatch(value)):
         number = float(value)
-        return int(number) if number == int(number) else number
+        if math.isfinite(number):
+            return int(number) if number.is_integer() else number
     fault(faults, loc, "a number", value)
     return value
 
 
 def size(value: Any, loc: Loc, faults: Faults) -> Any:
     """Read a size; decimal text of its bytes."""
-    if is_number(value):
+    if is_number(value) and math.isfinite(value):
         return str(int(value))
     if isinstance(value, str):
         if value == "-1":

@@ -15,7 +15,7 @@ BIND = {"create_host_path": True}
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        ("/a/", {"type": "volume", "target": "/a"}),
+        ("/a/", {"type": "volume", "target": "/a", "volume": {}}),
         ("data:/d", {"type": "volume", "source": "data", "target": "/d", "volume": {}}),
         ("data:/d:ro,U", {"type": "volume", "source": "data", "target": "/d", "read_only": True, "volume": {}}),
         ("data:/d:nocopy", {"type": "volume", "source": "data", "target": "/d", "volume": {"nocopy": True}}),
