@@ -48,7 +48,7 @@ def faked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Project, Fak
 def test_nothing_is_live_at_first_and_what_needs_it_is_held_back(faked: tuple[Project, FakeEngine]) -> None:
     project, _ = faked
     folder = project.path.parent / "stacks" / "shop"
-    tested = f"'pytest {folder} --ready --launch' builds, tests and launches it"
+    tested = f"'pytest {folder} --ready' builds and tests it"
     untested = "'kharness up shop/db --untested' launches it without a test"
     lines = said(here(project, "up", "shop"), 1).splitlines()
     assert lines == [

@@ -85,7 +85,7 @@ def how_to_launch(view: View, name: str) -> str:
     """Return the command that launches production, as the end of a sentence."""
     if not _is_live(view, name) and (folder := view.catalog.folder):
         untested = f"'kharness up {called(view, name)} --untested' launches it without a test"
-        return f"'pytest {folder} --ready --launch' builds, tests and launches it, {untested}"
+        return f"'pytest {folder} --ready' builds and tests it, {untested}"
     what = "launches what is live" if _is_live(view, name) else "builds, tests and launches it"
     return f"'{launch_command(view, name)}' {what}"
 

@@ -235,7 +235,7 @@ def _refuse_open_secrets(subject: Subject, origin: ServiceOrigin) -> None:
     test = subject.settings.test
     if test.egress is False:
         return
-    named = sorted(origin.hidden - test.environment.keys())
+    named = sorted(subject.settings.environment.keys() - test.environment.keys())
     if named and "env_file" not in test.same:
         raise UsageError(
             f"{subject.name}: test.egress opens a way out for production's values; give test values of "

@@ -30,6 +30,20 @@ def mounted(project: ComposeProject, name: str) -> list[dict[str, Any]]:
     ]
 
 
+def faults_of_given(project: ComposeProject, name: str) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield what of a service's secrets and configs cannot be given to a container of one host."""
+    for kind, said, definition, _ in _given(project, name):
+        what = f"should be in the file, and {said['source']}"
+        variable = definition.get("environment")
+        if definition.get("external"):
+            yield (kind,), f"{what} is external: one host has no store of {kind}"
+        elif variable is not None and variable not in project.environment:
+            yield (kind,), f"should have the variable {variable} set, which {said['source']} is taken from"
+        for key in ("uid", "gid"):
+            if key in said and not str(said[key]).isdecimal():
+                yield (kind,), f"should have a number as {key} of {said['source']}"
+
+
 def secret_files(project: ComposeProject, name: str) -> tuple[Path, ...]:
     """Return the files whose contents no report may show."""
     return tuple(
@@ -54,7 +68,7 @@ def given_files(project: ComposeProject, name: str) -> tuple[GivenFile, ...]:
                     content=str(content).encode(),
                     uid=int(said.get("uid") or 0),
                     gid=int(said.get("gid") or 0),
-                    mode=int(str(said["mode"]), 8) if said.get("mode") else MODE,
+                    mode=int(str(said["mode"]).replace("o", ""), 8) if said.get("mode") else MODE,
                     secret=kind == "secrets",
                 )
             )

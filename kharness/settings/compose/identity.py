@@ -17,6 +17,8 @@ VERSION = "2.40.3"
 LABEL = "com.docker.compose."
 SECRET = re.compile(r"PASS|SECRET|TOKEN|CREDENTIAL|PRIVATE|APIKEY|API_KEY|_KEY$|^KEY$", re.IGNORECASE)
 """What the name of a variable has whose value no report shows."""
+CREDENTIALS = re.compile(r"://[^/@\s]+@")
+"""What a value has that no report shows, whatever its variable is called: a URL with a user and a password."""
 
 
 def container_name(project: ComposeProject, name: str) -> str:
@@ -38,7 +40,11 @@ def service_origin(project: ComposeProject, name: str) -> ServiceOrigin:
         volumes=dict(_definitions(project, "volumes", _volumes(service))),
         given=given_files(project, name),
         secrets=secret_files(project, name),
-        hidden=frozenset(key for key in service.get("environment") or () if SECRET.search(key)),
+        hidden=frozenset(
+            key
+            for key, said in (service.get("environment") or {}).items()
+            if SECRET.search(key) or CREDENTIALS.search(said or "")
+        ),
     )
 
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from kharness.errors import Problem, SettingsError
 from kharness.settings.build import service_build
-from kharness.settings.compose.given import mounted
+from kharness.settings.compose.given import faults_of_given, mounted
 from kharness.settings.compose.identity import container_name
 from kharness.settings.compose.project import OWN_AT, ComposeProject
 from kharness.settings.layers import SettingsLayer, merge_layers
@@ -51,6 +51,7 @@ def service_settings(project: ComposeProject, name: str) -> Settings:
     """Return the settings of a service. Raises `SettingsError` with all problems, each with file and line."""
     service = _Layer(said=_settings_of(project, name), file=project.files[0], project=project, at=("services", name))
     problems = [service.problem(loc, message) for loc, message in _refused(project.services[name])]
+    problems += [service.problem(loc, message) for loc, message in faults_of_given(project, name)]
     own, more = _own(project, name)
     merged = merge_layers([service, *own])
     value = {"autostart": WAVE, **merged.value}
@@ -175,3 +176,5 @@ def _refused(service: Said) -> Iterator[tuple[Loc, str]]:
     reserved = _mapping(_mapping(deploy.get("resources")).get("reservations"))
     if "generic_resources" in reserved:
         yield ("deploy", "resources", "reservations", "generic_resources"), "is for a cluster"
+    if "devices" in reserved:
+        yield ("deploy", "resources", "reservations", "devices"), "is a Compose key that kharness does not support"

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from kharness.settings.compose.canonical import canonical_definition, canonical_service
+from kharness.settings.compose.canonical import canonical_service
+from kharness.settings.compose.definitions import canonical_definition
 from kharness.settings.compose.scalars import Faults
 
 

@@ -12,7 +12,7 @@ name: shop
 services:
   web:
     image: i
-    environment: {DB_PASSWORD: x, MODE: y, API_KEY: z}
+    environment: {DB_PASSWORD: x, MODE: y, API_KEY: z, DSN: "pg://u:p@db/x"}
     depends_on: {db: {condition: service_healthy, restart: true}}
     secrets: [s, t]
     configs: [{source: c, uid: "5", mode: 0440}]
@@ -61,7 +61,7 @@ def test_networks_and_volumes_are_labelled_by_their_keys(tmp_path: Path) -> None
 def test_values_that_no_report_shows_are_known_by_their_variables_names(tmp_path: Path) -> None:
     (tmp_path / "compose.yaml").write_text(TEXT, encoding="utf-8")
     found = service_origin(load_compose(tmp_path, environ={"T": "token"}), "web")
-    assert found.hidden == {"DB_PASSWORD", "API_KEY"}
+    assert found.hidden == {"DB_PASSWORD", "API_KEY", "DSN"}
     assert found.secrets == (tmp_path / "s",)
     assert "token" not in repr(found)
 

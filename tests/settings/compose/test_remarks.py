@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kharness.settings.compose.canonical import words
+from kharness.settings.compose.forms import words
 from kharness.settings.compose.remarks import remarks_of
 
 

@@ -104,6 +104,7 @@ def test_the_projects_own_settings_are_the_files_over_those_beside_it(tmp_path: 
         ("x-kharness: [x]", "services.web.x-kharness (line 2): should be a mapping"),
         ("x-kharness: {release: {verify: x}}", "services.web.x-kharness.release.verify (line 2): should be one of"),
         ("deploy: {resources: {reservations: {generic_resources: []}}}", "is for a cluster"),
+        ("deploy: {resources: {reservations: {devices: [{capabilities: [gpu]}]}}}", "does not support"),
     ],
 )
 def test_what_one_host_cannot_give_is_told_by_file_line_and_key(tmp_path: Path, service: str, expected: str) -> None:
@@ -120,4 +121,21 @@ def test_problems_of_the_file_beside_are_told_in_that_file(tmp_path: Path) -> No
 def test_links_that_rename_a_service_are_an_error_that_says_what_to_do_instead(tmp_path: Path) -> None:
     text = 'services: {web: {image: i, links: ["db:database"]}, db: {image: i}}'
     with pytest.raises(SettingsError, match="give it the alias database in its networks"):
+        service_settings(project(tmp_path, text), "web")
+
+
+@pytest.mark.parametrize(
+    ("said", "defined", "expected"),
+    [
+        ("[s]", "{external: true}", "s is external: one host has no store of secrets"),
+        ("[s]", "{environment: GONE}", "should have the variable GONE set, which s is taken from"),
+        ("[{source: s, uid: root}]", "{environment: S}", "should have a number as uid of s"),
+    ],
+)
+def test_a_secret_that_cannot_be_given_is_told_when_it_is_read(
+    tmp_path: Path, said: str, defined: str, expected: str
+) -> None:
+    text = f"services: {{web: {{image: i, secrets: {said}}}}}\nsecrets: {{s: {defined}}}"
+    (tmp_path / ".env").write_text("S=1", encoding="utf-8")
+    with pytest.raises(SettingsError, match=expected):
         service_settings(project(tmp_path, text), "web")
