@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from kharness.engine.api import Runtime
 from kharness.errors import ContainerMissingError, EngineError
 from kharness.ops.project.identity import is_ours, whose
@@ -37,7 +39,7 @@ class EngineProduction:
         known = self._view.catalog.get(found.labels.get(labels.NAME, "")) is not None
         if (folder := self._view.catalog.folder) is not None:
             return known or not has_table(folder)
-        return known or COMPOSE not in found.labels
+        return known or COMPOSE not in found.labels or not has_table(Path(self._view.project.path))
 
     def current(self, name: str) -> ContainerFacts | None:
         """Return the production container of a directory; see `Production`.
