@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from kharness.errors import KharnessError
+from kharness.errors import HostError, KharnessError
 from kharness.ops.gate.stack import complete_stack, stack_changes, stack_digest
 from kharness.plan.gate.refusals import GateFacts, refusals
 from kharness.plan.gate.result import ServiceResult, broken_result, project_result, unfinished
@@ -34,8 +35,9 @@ class StackGate:
         self._ended: dict[str, Ended] = {}
 
     def begin(self, run: StackRun) -> None:
-        """Note what a project is before anything is collected; raises `KharnessError`."""
-        self._began[run.key] = stack_digest(run.project)
+        """Note what a project is before anything is collected; what cannot be read then has changed at the end."""
+        with suppress(HostError):
+            self._began[run.key] = stack_digest(run.project)
 
     def take(self, ended: Mapping[str, Any]) -> None:
         """Take over what became of the stacks of a process; a later one adds to an earlier one's."""
