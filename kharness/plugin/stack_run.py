@@ -6,9 +6,10 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kharness.ops.checks import Inspection
+    from kharness.ops.gate.stack import StackImage
     from kharness.ops.harness import Harness
     from kharness.ops.session.instance import Instance
     from kharness.ops.session.stack import Stack, StackLaunch
@@ -31,6 +33,33 @@ if TYPE_CHECKING:
 
 TESTS = "tests"
 """The folder below a project whose own folders, named as services are, hold the services' tests."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """What became of a project's stack in one process: its images by service, why it was not launched, how it ended."""
+
+    images: Mapping[str, StackImage] = field(default_factory=dict)
+    error: str = ""
+    end: str = ""
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return plain values, for the way from a worker to the controller."""
+        images = {name: [image.id, image.digest] for name, image in self.images.items()}
+        return {"images": images, "error": self.error, "end": self.end}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Ended:
+        """Return what `to_plain` was made of."""
+        from kharness.ops.gate.stack import StackImage  # noqa: PLC0415 - only where something was built
+
+        images = {name: StackImage(id=found, digest=digest) for name, (found, digest) in plain["images"].items()}
+        return cls(images=images, error=plain["error"], end=plain["end"])
+
+    def over(self, other: Ended) -> Ended:
+        """Return both together; what went wrong in either did."""
+        images = {**other.images, **self.images}
+        return Ended(images=images, error=self.error or other.error, end=self.end or other.end)
 
 
 class StackRun:
@@ -46,6 +75,17 @@ class StackRun:
         self._numbers = count(1)
         self._told = False
         self._error: str | None = None
+        self._ended = Ended()
+
+    @property
+    def key(self) -> str:
+        """What names it in reports and records."""
+        return str(self.folder.path)
+
+    @property
+    def ended(self) -> Ended:
+        """What became of its stack, once it is closed."""
+        return replace(self._ended, error=self._error or "")
 
     @property
     def name(self) -> str:
@@ -131,7 +171,9 @@ class StackRun:
             self._launch.remove(instance)
 
     def close(self) -> None:
-        """Remove the stack; a later test would have another one."""
+        """Look whether all is well, and remove the stack; a later test would have another one."""
+        if self._stack is not None and self._launch is not None:
+            self._ended = replace(self._ended, end=self._ended.end or self._launch.end())
         self._stack = None
         self._end()
 
@@ -141,15 +183,24 @@ class StackRun:
             launch.close()
 
     def _launched(self) -> Stack:
+        from kharness.ops.gate.stack import StackImage  # noqa: PLC0415 - as above
         from kharness.ops.session.stack import StackLaunch, production_stack  # noqa: PLC0415 - as above
         from kharness.ops.session.stack_session import StackSession  # noqa: PLC0415 - as above
 
         if self.mode is Mode.IN_PROD:
-            return production_stack(self.harness, self.settings)
+            found = production_stack(self.harness, self.settings)
+            images = {name: StackImage(id=each.image_facts().id, digest="") for name, each in found.items()}
+            self._ended = replace(self._ended, images=images)
+            return found
         session = StackSession(self.harness, session=secrets.token_hex(4), mode=self.mode)
         self._launch = StackLaunch(self.harness, session, self.settings)
         option = self._config.option
-        return self._launch.launch(rebuild=bool(option.rebuild), no_build=bool(option.no_build))
+        try:
+            return self._launch.launch(rebuild=bool(option.rebuild), no_build=bool(option.no_build))
+        finally:
+            built = self._launch.built
+            images = {name: StackImage(id=each.image.id, digest=each.digest) for name, each in built.items()}
+            self._ended = replace(self._ended, images=images)
 
 
 class ServiceView(Attached):

@@ -15,16 +15,17 @@ from collections.abc import Generator
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kharness.errors import KharnessError
-from kharness.plan.gate.refusals import TestOutcome, add_report
-from kharness.plan.gate.result import ServiceResult, SessionResult, project_result
+from kharness.plan.gate.refusals import TestOutcome
+from kharness.plan.gate.result import ServiceResult, SessionResult
 from kharness.plan.session.modes import Mode, runs_in
-from kharness.plugin.declared import BrokenSettings, PolicyReports
+from kharness.plugin.declared import BrokenSettings, CheckItem, PolicyReports
 from kharness.plugin.items import limited
-from kharness.plugin.result import ExitStatus
+from kharness.plugin.result import ExitStatus, summarize
 from kharness.plugin.selection import StackSelection
 from kharness.plugin.stack_items import (
     RUN,
@@ -34,7 +35,11 @@ from kharness.plugin.stack_items import (
     register_service_fixtures,
 )
 from kharness.plugin.stack_run import StackRun
-from kharness.plugin.stash import REPORT_NAME, is_worker
+from kharness.plugin.stash import ID, REPORT_ID, REPORT_NAME, CollectionRecord, is_worker
+from kharness.settings.catalog import ContainerDir
+
+if TYPE_CHECKING:
+    from kharness.plugin.stack_gate import StackGate
 
 MARK = "service"
 REPORT_PROJECT = "kharness_project"
@@ -42,6 +47,9 @@ REPORT_PROJECT = "kharness_project"
 REPORT_DOUBTS = "kharness_doubts"
 """On a report: what isolation the project's stack could not have."""
 POLICY = "kharness-policy"
+INTERRUPTED = {pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR}
+OUTPUT = "kharness_stacks"
+"""What a worker hands over at its end: what it collected, and what became of its stacks."""
 STATUS = "kharness-exit-status"
 
 
@@ -54,7 +62,10 @@ class Stacks:
         self._runs = {folder: StackRun(folder, config, selection.mode) for folder in selection.folders}
         self._known: set[pytest.Collector] = set()
         self._services: dict[pytest.Collector, str] = {}
-        self._outcomes: dict[str, dict[str, TestOutcome]] = {}
+        self._record = CollectionRecord()
+        self._gate: StackGate | None = None
+        self._result: SessionResult | None = None
+        self._lost_worker = False
         self._doubts: set[str] = set()
         self._before: signal._HANDLER = None
         self._began = time.time()
@@ -71,10 +82,15 @@ class Stacks:
         """Read all projects, and remove what dead sessions left, before anything is collected."""
         if is_worker(self._config):
             return
+        if not self._selection.listing:
+            from kharness.plugin.stack_gate import StackGate  # noqa: PLC0415 - a listing decides nothing
+
+            self._gate = StackGate(self._config, self._selection, self._record)
         for folder, run in self._runs.items():
             try:
                 _ = run.settings, run.host
-                if not self._selection.listing:
+                if self._gate is not None:
+                    self._gate.begin(run)
                     self._clean_up(run)
             except KharnessError as error:
                 if folder in self._selection.named:
@@ -114,6 +130,18 @@ class Stacks:
                 if collector.parent not in self._services:
                     register_service_fixtures(collector, run, service)
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        """Note what could not be collected."""
+        report = yield
+        if collector in self._known and report.failed and (folder := self._selection.at(collector.path)):
+            said = [line for line in str(report.longrepr or "").splitlines() if line.strip()]
+            last = said[-1].removeprefix("E").strip() if said else "failed"
+            self._record.add_error(self._runs[folder].key, f"{report.nodeid or collector.path}: {last}")
+        return report
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: object) -> object | None:
         """Keep each project's tests together, unless the user chose another way."""
@@ -141,8 +169,14 @@ class Stacks:
             return
         run = self._runs[folder]
         item.stash[RUN] = run
+        # An item that is named twice comes twice.
+        known = ID in item.stash
+        item.stash.setdefault(ID, item.nodeid)
         if isinstance(item, BrokenSettings):
             return
+        if not known:
+            place = ContainerDir(run.key, folder.path, folder.path.parent, folder)
+            self._record.add(place, item, check=isinstance(item, CheckItem))
         mark = item.get_closest_marker(MARK)
         service = str(mark.args[0]) if mark and mark.args else item.stash.get(SERVICE, None)
         if service is None:
@@ -203,7 +237,8 @@ class Stacks:
         report = yield
         run = item.stash.get(RUN, None)
         if run is not None:
-            setattr(report, REPORT_PROJECT, str(run.folder.path))
+            setattr(report, REPORT_PROJECT, run.key)
+            setattr(report, REPORT_ID, item.stash[ID])
             setattr(report, REPORT_DOUBTS, run.doubts)
             setattr(report, REPORT_NAME, f"{run.folder.path.name}/{item.stash.get(SERVICE, '')}".rstrip("/"))
         return report
@@ -211,28 +246,51 @@ class Stacks:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count how the tests of each project ended."""
         self._doubts.update(getattr(report, REPORT_DOUBTS, ()))
-        project: str | None = getattr(report, REPORT_PROJECT, None)
-        if project is not None:
-            wasxfail = getattr(report, "wasxfail", None)
-            outcomes = self._outcomes.setdefault(project, {})
-            add_report(outcomes, report.nodeid, outcome=report.outcome, when=report.when, wasxfail=wasxfail)
+        if self._gate is None:
+            return
+        ours = self._gate.outcomes
+        ours.add(report, by=REPORT_PROJECT)
+        # A crash is reported by the controller itself, which knows no more of the test than its node id.
+        crashed = report.failed and str(report.when) not in {"setup", "call", "teardown"}
+        if crashed and (project := self.project_of(report.nodeid)):
+            ours.crashes.setdefault(project, []).append(f"while it ran {report.nodeid}")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object | None) -> None:
+        """Take over what a worker saw; a crashed one takes its facts with it."""
+        if self._gate is None:
+            return
+        if error:
+            self._lost_worker = True
+            self._gate.outcomes.crashed(node.gateway.id, error)
+        if told := (getattr(node, "workeroutput", None) or {}).get(OUTPUT):
+            self._record.merge(told["seen"])
+            self._gate.take(told["ended"])
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Remove what an early end left, and decide where no other part of the plugin does."""
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Remove what an early end left, and decide; where there is no controller, for the whole session."""
         self._close()
+        ended = {run.key: run.ended.to_plain() for run in self._runs.values()}
+        output: dict[str, Any] | None = getattr(self._config, "workeroutput", None)
+        if output is not None:
+            output[OUTPUT] = {"seen": self._record.to_plain(), "ended": ended}
+        if self._gate is not None:
+            self._gate.take(ended)
+            self._gate.decide(
+                {run.key: run for run in self._runs.values()},
+                interrupted=exitstatus in INTERRUPTED,
+                stopped=str(session.shouldstop or session.shouldfail or ""),
+            )
         if self._status is not None:
-            self._status.decide(session, self._result(session))
+            self._result = self._make_result(session)
+            self._status.decide(session, self._result)
 
     def results(self) -> tuple[ServiceResult, ...]:
-        """Return how each project fared that had tests, as one service each."""
-        return tuple(
-            project_result(folder.path.name, outcomes)
-            for folder in self._runs
-            if (outcomes := self._outcomes.get(str(folder.path)))
-        )
+        """Return what was decided about each project, as one service each."""
+        return self._gate.results if self._gate is not None else ()
 
-    def _result(self, session: pytest.Session) -> SessionResult:
+    def _make_result(self, session: pytest.Session) -> SessionResult:
         return SessionResult(
             status=int(session.exitstatus),
             session=secrets.token_hex(4),
@@ -251,10 +309,11 @@ class Stacks:
         """Show how each project fared, and which data were not looked at."""
         from kharness.plan.session.stack import has_data  # noqa: PLC0415 - it imports the models
 
-        for doubt in sorted(self._doubts):
+        # The session's result has them, too, where it is about nothing else.
+        for doubt in sorted(self._doubts) if self._result is None else ():
             terminalreporter.line(f"kharness: {doubt}", yellow=True)
         for folder, run in self._runs.items():
-            outcomes = self._outcomes.get(str(folder.path))
+            outcomes = self._gate.outcomes.by_name.get(run.key) if self._gate is not None else None
             if not outcomes:
                 continue
             counts = Counter(outcome.value for outcome in outcomes.values())
@@ -272,10 +331,20 @@ class Stacks:
                     f"kharness: {folder.path.name}: the data of {kept} were not looked at", yellow=True
                 )
 
+        if self._result is not None:
+            summarize(terminalreporter, self._result)
+
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
         """Remove what is left, as late as possible."""
         self._close()
+        if self._lost_worker:
+            # No other process removes the stack of such a worker.
+            from kharness.ops.session.reap import reap  # noqa: PLC0415 - only after a crash
+
+            for run in self._runs.values():
+                with suppress(KharnessError):  # the next session removes what is left
+                    reap(run.harness)
         if self._before is not None:
             signal.signal(signal.SIGTERM, self._before)
             self._before = None

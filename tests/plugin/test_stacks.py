@@ -9,6 +9,7 @@ import pytest
 
 from kharness.engine.api import Engine
 from kharness.plan import labels
+from kharness.plan.gate.result import ServiceVerdict, SessionResult
 from tests.projects import Project, Result
 
 COMPOSE = """\
@@ -92,6 +93,12 @@ def run(shop: Project, *args: str) -> Result:
     return shop.pytest(folder(shop), *args)
 
 
+def result(shop: Project) -> SessionResult:
+    found = SessionResult.from_json((shop.path / "result.json").read_text())
+    assert found is not None
+    return found
+
+
 def left(engine: Engine, shop: Project) -> list[str]:
     ours = {labels.PROJECT: folder(shop)}
     return [
@@ -116,6 +123,74 @@ def test_a_project_is_tested_as_one_stack_of_which_nothing_is_left(shop: Project
         assert f"{folder(shop)} (db, prepare, web) as one stack: 7 passed" in done.output
         assert "the data of db, prepare were not looked at" in done.output
         assert left(engine, shop) == []
+    finally:
+        cleaned(engine, shop)
+
+
+def test_the_result_of_a_project_says_what_was_decided(shop: Project, engine: Engine) -> None:
+    try:
+        done = run(shop, "--ready", "--kharness-json=result.json", "-n", "2")
+        assert done.status == 0, done.output
+        found = result(shop)
+        assert found.status == 0
+        assert [each.name for each in found.services] == [folder(shop)]
+        assert found.services[0].verdict is ServiceVerdict.PASSED
+        assert sorted(found.services[0].images) == ["db", "prepare", "web"]
+        assert len(found.services[0].tests) == 7
+        assert f"{folder(shop)}: passed 7 tests as one stack; images: db " in done.output
+    finally:
+        cleaned(engine, shop)
+
+
+@pytest.mark.parametrize(
+    ("test", "args", "reason"),
+    [
+        ("def test_it(stack): assert not stack", (), "1 test failed: test_more.py::test_it"),
+        ("def test_it(stack): assert stack", ("-k", "test_it"), "the selection was partial: -k test_it (command line)"),
+        ("def test_it(stack): stack['web'].kill()", (), "after its last test the test instance of web "),
+        ("import nothing_of_this_name", (), "collection failed: "),
+        (
+            "from pathlib import Path\ndef test_it(stack): (Path(__file__).parent / 'conftest.py').write_text('X = 1')",
+            (),
+            "or tests changed after the session began",
+        ),
+        ("import os\ndef test_it(stack): os._exit(3)", ("-n", "1"), "a test worker crashed: "),
+    ],
+)
+def test_a_project_is_refused_with_its_reasons(
+    shop: Project, engine: Engine, test: str, args: tuple[str, ...], reason: str
+) -> None:
+    (shop.path / folder(shop) / "tests" / "test_more.py").write_text(f"{test}\n")
+    try:
+        done = run(shop, "--ready", "--kharness-json=result.json", *args)
+        found = result(shop).services
+        assert [each.verdict for each in found] == [ServiceVerdict.REFUSED], done.output
+        assert any(reason in each for each in found[0].reasons), found[0].reasons
+        assert f"{folder(shop)}: not ready for promotion" in done.output
+        assert left(engine, shop) == []
+    finally:
+        cleaned(engine, shop)
+
+
+def test_a_project_without_a_test_is_refused_unless_its_file_says_that_it_needs_none(
+    shop: Project, engine: Engine
+) -> None:
+    place = shop.path / folder(shop)
+    for test in ("tests/test_shop.py", "tests/web/test_web.py"):
+        (place / test).unlink()
+    text = (place / "compose.yaml").read_text()
+    (place / "compose.yaml").write_text(text.partition("    x-kharness:")[0] + text[text.index("  db:\n    image") :])
+    policy = {"KHARNESS_POLICY": "baseline"}
+    try:
+        shop.pytest(folder(shop), "--ready", "--kharness-json=result.json", environ=policy)
+        assert "no test ran" in result(shop).services[0].reasons
+        (place / "kharness.yaml").write_text("gate: {tests: none}\n")
+        done = shop.pytest(folder(shop), "--ready", "--kharness-json=result.json", environ=policy)
+        found = result(shop).services[0]
+        assert "no test ran" not in found.reasons
+        said = "no test vouches for it, only checks and its health: gate.tests is none"
+        assert found.remarks == (said,)
+        assert said in done.output
     finally:
         cleaned(engine, shop)
 

@@ -13,12 +13,13 @@ from kharness.ops.image.build import Built, bases_of, build
 from kharness.ops.launch.subject import hidden_values, instance_subject
 from kharness.ops.session.instance import Instance, InstanceFacts
 from kharness.ops.session.pipeline import built_already, running_in_production
+from kharness.ops.session.readiness import why_not_well
 from kharness.ops.session.stack_session import Laid, StackSession, Started
 from kharness.ops.volumes.scratch import Together
 from kharness.plan.launch.environment import redact
 from kharness.plan.launch.plan import LaunchPlan, Subject
 from kharness.plan.launch.runspec import Attachment
-from kharness.plan.session.readiness import plan_readiness
+from kharness.plan.session.readiness import plan_readiness, plan_test_readiness
 from kharness.plan.session.stack import (
     in_namespaces,
     joined,
@@ -87,6 +88,22 @@ class StackLaunch:
                 self._meet(other, condition)
             self._start(name, laid[name])
         return Stack({name: self._instance(name) for name in order})
+
+    def end(self) -> str:
+        """Return which instance is not well after the last test, as the end of a sentence; empty where all are."""
+        for name in self._order:
+            if name not in self._started:
+                continue
+            started = self._started[name]
+            check = plan_test_readiness(self._settings[name], started.subject.image)
+            try:
+                why = why_not_well(self._harness.engine, started.found.id, check)
+            except KharnessError as error:
+                why = f"could not be checked: {error}"
+            if why:
+                text = f"of {name} {why}; a test that stops it needs the fixture private_container"
+                return redact(text, started.subject.hidden)
+        return ""
 
     def private(self, name: str, *, suffix: str) -> Instance:
         """Launch a further instance of one service, which no other service finds."""
