@@ -22,7 +22,6 @@ UNSUPPORTED: Mapping[str, Mapping[str, str]] = {
         "credential_spec": "",
         "develop": "",
         "device_cgroup_rules": "use devices",
-        "dns_opt": "",
         "extends": "use a YAML anchor",
         "external_links": "use networks",
         "gpus": "",

@@ -100,6 +100,8 @@ PLAIN = (
              "Name servers in place of the engine's.", default=ENGINE, unset=(), shared=True),
     PlainKey("dns_search", ValueKind.DOMAINS, "HostConfig.DnsSearch", "--dns-search",
              "Domains in which short names are looked up.", default=ENGINE, shared=True),
+    PlainKey("dns_opt", ValueKind.NAMES, "HostConfig.DnsOptions", "--dns-option",
+             "Options of its resolver, such as ndots:2.", default=ENGINE),
     PlainKey("read_only", ValueKind.FLAG, "HostConfig.ReadonlyRootfs", "--read-only",
              "Whether the root file system is read-only.", built=True, unset=False, shared=True),
     PlainKey("cap_drop", ValueKind.CAPABILITIES, "HostConfig.CapDrop", "--cap-drop",

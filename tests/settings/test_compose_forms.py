@@ -61,6 +61,7 @@ def bound(port: str, *, ip: str = "", target: str = "80/tcp") -> dict[str, list[
         ("domainname: example.org", "Domainname", "example.org"),
         ("dns_search: example.org", "DnsSearch", ["example.org"]),
         ("dns_search: [a.example, .]", "DnsSearch", ["a.example", "."]),
+        ("dns_opt: ['ndots:2', use-vc]", "DnsOptions", ["ndots:2", "use-vc"]),
         ("ipc: host", "IpcMode", "host"),
         ("pid: host", "PidMode", "host"),
         ("runtime: runsc", "Runtime", "runsc"),

@@ -186,7 +186,6 @@ ALWAYS: Mapping[str, tuple[str, Text]] = {
     "DeviceCgroupRules": ("device_cgroup_rules", _plain),
     "DeviceRequests": ("gpus", _plain),
     "Devices": ("devices", _devices),
-    "DnsOptions": ("dns_opt", _plain),
     "ExtraHosts": ("extra_hosts", _plain),
     "OomKillDisable": ("oom_kill_disable", _plain),
     "PublishAllPorts": ("publish_all", _plain),
