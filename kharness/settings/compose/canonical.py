@@ -35,7 +35,7 @@ def texts(value: Any, loc: Loc, faults: Faults) -> Any:
     if not isinstance(value, list):
         fault(faults, loc, "a list", value)
         return []
-    return [text(item, (*loc, index), faults) for index, item in enumerate(value)]
+    return [str(text(item, (*loc, index), faults)) for index, item in enumerate(value)]
 
 
 def text_or_texts(value: Any, loc: Loc, faults: Faults) -> Any:
@@ -100,7 +100,7 @@ def command(value: Any, loc: Loc, faults: Faults) -> Any:
 
 
 def words(line: str) -> list[str]:
-    """Return the words of a command line; a backslash in double quotes stays unless it protects `"` or `\\`.
+    """Return the words of a command line; a backslash in double quotes stays unless it protects a quote or another backslash.
 
     Raises ValueError where a quote is not closed.
     """
@@ -145,6 +145,17 @@ def fields(value: Mapping[str, Any], keys: Mapping[str, Reader], loc: Loc, fault
         else:
             found[key] = keys[key](said, here, faults)
     return found
+
+
+def shaped(pattern: str, what: str) -> Reader:
+    """Return a reader of text of a shape."""
+
+    def read(value: Any, loc: Loc, faults: Faults) -> Any:
+        if isinstance(value, str) and not re.fullmatch(pattern, value, re.ASCII):
+            fault(faults, loc, what, value)
+        return text(value, loc, faults)
+
+    return read
 
 
 def each(read: Reader) -> Reader:
@@ -318,20 +329,25 @@ def attestation(value: Any, loc: Loc, faults: Faults) -> Any:
 def blkio(value: Any, loc: Loc, faults: Faults) -> Any:
     """Read limits of block devices, which Compose prints with the engine's names."""
     read = section({"weight": whole, **dict.fromkeys(_DEVICES, anything)})(value, loc, faults)
-    return {key: [_device(item, key) for item in said] if key in _DEVICES else said for key, said in read.items()}
+    return {
+        key: each(_device(key))(said, (*loc, key), faults) if key in _DEVICES else said for key, said in read.items()
+    }
 
 
 _DEVICES = ("weight_device", "device_read_bps", "device_read_iops", "device_write_bps", "device_write_iops")
 
 
-def _device(item: Any, key: str) -> Any:
-    if not isinstance(item, dict):
-        return item
-    if key == "weight_device":
-        return {"Path": item.get("path"), "Weight": int(plain(item.get("weight", 0)))}
-    return {"Path": item.get("path"), "Rate": size(item.get("rate"), (), [])}
+def _device(key: str) -> Reader:
+    name, printed, read = ("weight", "Weight", whole) if key == "weight_device" else ("rate", "Rate", size)
+
+    def device(value: Any, loc: Loc, faults: Faults) -> Any:
+        found = section({"path": text, name: read})(value, loc, faults)
+        return {"Path": found.get("path"), printed: found.get(name)}
+
+    return device
 
 
+PULLS = "always|never|build|if_not_present|missing|refresh|daily|weekly|every_([0-9]+[wdhms])+"
 HOOK: Mapping[str, Reader] = {
     "command": command,
     "user": text,
@@ -394,7 +410,7 @@ SERVICE: Mapping[str, Reader] = {
     "cgroup_parent": text,
     "command": command,
     "configs": given,
-    "container_name": text,
+    "container_name": shaped(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", "a name of letters, digits, '_', '.' and '-'"),
     "cpu_count": whole,
     "cpu_percent": decimal,
     "cpu_period": whole,
@@ -451,7 +467,7 @@ SERVICE: Mapping[str, Reader] = {
     "privileged": flag,
     "profiles": texts,
     "provider": provider,
-    "pull_policy": text,
+    "pull_policy": shaped(PULLS, "always, never, missing, build, daily, weekly or every_DURATION"),
     "pull_refresh_after": text,
     "read_only": flag,
     "restart": text,
@@ -513,6 +529,8 @@ TOP = {"networks": NETWORK, "volumes": VOLUME, "secrets": GIVEN, "configs": GIVE
 
 def canonical_service(service: Mapping[str, Any], loc: Loc, faults: Faults) -> dict[str, Any]:
     """Return a service in its long form; `extends` is resolved before."""
+    if not re.fullmatch(r"[a-zA-Z0-9._-]+", str(loc[-1]), re.ASCII):
+        faults.append((loc, "should have a name of letters, digits, '.', '_' and '-'"))
     said = {key: value for key, value in service.items() if key != "extends"}
     return fields(said, SERVICE, loc, faults)
 

@@ -46,11 +46,9 @@ def put_in(text: str, lookup: Lookup, *, depth: int = 0) -> str:
         elif name := NAME.match(text, found + 1):
             parts.append(lookup(name[0]) or "")
             at = name.end()
-        elif not after:
+        else:
             parts.append("$")
             at = found + 1
-        else:
-            raise VariableError("should have '$$' for a dollar sign, or a variable as ${NAME}")
     result = "".join([*parts, text[at:]])
     if len(result) > LONGEST:
         raise VariableError("should not become so long by its variables")

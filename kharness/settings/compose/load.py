@@ -45,7 +45,7 @@ def load_compose(
     environment.setdefault(NAME_KEY, said or derived(directory.resolve().name))
     model = read_model(found, directory=directory, environment=environment, reading=reading)
     _stop_at(reading.problems)
-    said = said or str(model.get("name") or "")
+    said = said or (derived(str(model["name"])) if model.get("name") else "")
     project = said or derived(directory.resolve().name)
     if not NAME.fullmatch(project):
         message = "should be a project's name: lower-case letters, digits, '-' and '_', first a letter or digit"
@@ -53,6 +53,11 @@ def load_compose(
     active = [*profiles, *(each.strip() for each in environment.get("COMPOSE_PROFILES", "").split(","))]
     faults: list[tuple[Loc, str]] = []
     canonical = canonical_model(model, faults)
+    located = ComposeProject(
+        name=project, directory=directory, files=tuple(reading.files), services={}, places=reading.places
+    )
+    # What follows takes each value for one of its form.
+    _stop_at([located.problem(loc, message) for loc, message in faults])
     enabled, disabled = split(canonical["services"], active)
     remarks = [*remarks_of(model, enabled)]
     enabled = {
@@ -63,9 +68,8 @@ def load_compose(
     faults += missing(whole["services"], disabled)
     if names := circle(whole["services"]):
         faults.append((("services", names[0], "depends_on"), f"should not be a circle: {' -> '.join(names)}"))
-    result = ComposeProject(
-        name=project,
-        directory=directory,
+    result = replace(
+        located,
         files=tuple(reading.files),
         services=whole["services"],
         disabled=disabled,
@@ -75,7 +79,6 @@ def load_compose(
         configs=whole["configs"],
         extensions={key: value for key, value in model.items() if key.startswith("x-")},
         environment=environment,
-        places=reading.places,
     )
     _stop_at([*reading.problems, *(result.problem(loc, message) for loc, message in faults)])
     return replace(result, remarks=tuple(result.problem(loc, message) for loc, message in remarks))

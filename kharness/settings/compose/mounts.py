@@ -58,12 +58,12 @@ def _long(item: dict[str, Any], loc: Loc, faults: Faults) -> dict[str, Any]:
             found[key] = value
         else:
             faults.append((here, "unknown key"))
-    if found.get("type") not in KINDS:
+    if str(found.get("type")) not in KINDS:
         fault(faults, (*loc, "type"), f"one of {', '.join(sorted(KINDS))}", found.get("type"))
     if isinstance(found.get("target"), str) and found["target"]:
         found["target"] = _clean(found["target"])
-    if found.get("type") == "tmpfs" and isinstance(found.get("tmpfs"), dict) and "mode" in item["tmpfs"]:
-        found["tmpfs"]["mode"] = mode(item["tmpfs"]["mode"], (*loc, "tmpfs", "mode"), faults)
+    if found.get("type") == "tmpfs" and isinstance(found.get("tmpfs"), dict) and "mode" in found["tmpfs"]:
+        found["tmpfs"]["mode"] = mode(found["tmpfs"]["mode"], (*loc, "tmpfs", "mode"), faults)
     if found.get("type") == "bind" and not found.get("source"):
         faults.append(((*loc, "source"), "is required"))
     return found
@@ -146,8 +146,7 @@ def devices(value: Any, loc: Loc, faults: Faults) -> list[dict[str, Any]]:
     for index, item in enumerate(value):
         if isinstance(item, dict):
             found.append(item)
-            if not item.get("source"):
-                faults.append(((*loc, index, "source"), "is required"))
+            faults += [((*loc, index, key), "is required") for key in ("source", "target") if not item.get(key)]
             continue
         parts = item.split(":") if isinstance(item, str) else []
         match parts:
@@ -177,6 +176,8 @@ def given(value: Any, loc: Loc, faults: Faults) -> list[dict[str, Any]]:
                 if key not in {"source", "target", "uid", "gid", "mode"} and not key.startswith("x-"):
                     faults.append(((*here, key), "unknown key"))
             read = dict(item)
+            if "source" not in item:
+                faults.append(((*here, "source"), "is required"))
             for key in ("source", "target", "uid", "gid"):
                 if key in read:
                     text(read[key], (*here, key), faults)
