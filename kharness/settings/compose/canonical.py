@@ -100,7 +100,7 @@ def command(value: Any, loc: Loc, faults: Faults) -> Any:
 
 
 def words(line: str) -> list[str]:
-    """Return the words of a command line; a backslash in double quotes stays unless it protects a quote or another backslash.
+    """Return the words of a command line; in double quotes a backslash stays but before a quote or another one.
 
     Raises ValueError where a quote is not closed.
     """

@@ -172,23 +172,23 @@ def given(value: Any, loc: Loc, faults: Faults) -> list[dict[str, Any]]:
         if isinstance(item, str):
             found.append({"source": item})
         elif isinstance(item, dict):
-            for key in item:
-                if key not in {"source", "target", "uid", "gid", "mode"} and not key.startswith("x-"):
-                    faults.append(((*here, key), "unknown key"))
-            read = dict(item)
-            if "source" not in item:
-                faults.append(((*here, "source"), "is required"))
-            for key in ("source", "target", "uid", "gid"):
-                if key in read:
-                    text(read[key], (*here, key), faults)
-            if "mode" in read:
-                read["mode"] = (
-                    f"0{mode(read['mode'], (*here, 'mode'), faults):o}" if _has_mode(read["mode"]) else read["mode"]
-                )
-            found.append(read)
+            found.append(_given(item, here, faults))
         else:
             fault(faults, here, "a name, or a mapping with source and target", item)
     return found
+
+
+def _given(item: dict[str, Any], loc: Loc, faults: Faults) -> dict[str, Any]:
+    for key, said in item.items():
+        if key in {"source", "target", "uid", "gid"}:
+            text(said, (*loc, key), faults)
+        elif key != "mode" and not key.startswith("x-"):
+            faults.append(((*loc, key), "unknown key"))
+    if "source" not in item:
+        faults.append(((*loc, "source"), "is required"))
+    if "mode" in item and _has_mode(item["mode"]):
+        return {**item, "mode": f"0{mode(item['mode'], (*loc, 'mode'), faults):o}"}
+    return dict(item)
 
 
 def _has_mode(value: Any) -> bool:

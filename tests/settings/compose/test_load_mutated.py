@@ -78,7 +78,7 @@ def mutated(text: str, chance: random.Random) -> str:
 
 @pytest.mark.parametrize("share", range(SHARES))
 def test_a_mutated_project_is_read_or_refused(share: int, tmp_path: Path) -> None:
-    chance = random.Random(share)  # noqa: S311 - the same files every time
+    chance = random.Random(share)
     for number in range(COUNT // SHARES):
         origin = chance.choice(projects())
         folder = tmp_path / f"{number}"
