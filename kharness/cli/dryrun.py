@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import click
 
+from kharness.cli.choice import choose_one
 from kharness.cli.handover import PROGRAM, is_terminal
-from kharness.cli.here import host_here, open_here, select, select_in
+from kharness.cli.here import host_here
 from kharness.cli.output import tell
 from kharness.errors import EngineUnavailableError, UsageError
 from kharness.ops.harness import Harness
@@ -19,6 +22,7 @@ from kharness.ops.launch.dry_run import Engineless, unknown
 from kharness.ops.launch.subject import instance_subject
 from kharness.ops.launch.volumes import missing_directories
 from kharness.ops.project.production import present
+from kharness.ops.project.targets import Targets, one_service
 from kharness.ops.release.relaunch import plan_by_hand
 from kharness.ops.volumes.mounters import carry_of
 from kharness.plan.launch.docker_line import HIDDEN, docker_commands, docker_line
@@ -30,8 +34,12 @@ from kharness.plan.release.carry import carry_over
 from kharness.plan.session.debug import ANY, development_name, plan_development, plan_shell
 from kharness.plan.session.modes import Mode
 from kharness.settings.catalog import ContainerDir
+from kharness.settings.host import load_host_settings
 from kharness.settings.layers import SettingsLayer
 from kharness.settings.project import project_of
+
+if TYPE_CHECKING:
+    from kharness.host.project.compose_folders import KnownProject
 
 PRODUCTION = "production"
 SHELL = ("/bin/sh",)
@@ -47,11 +55,12 @@ def print_launch(name: str, *, mode: str, above: tuple[SettingsLayer, ...]) -> N
     if reasons := refusals(above, development=mode != PRODUCTION):
         raise UsageError("\n".join(reasons))
     try:
-        harness = open_here(start=False)
+        chosen = choose_one(name, start=False)
     except EngineUnavailableError as error:
         planned = _without_engine(name, mode, above, error)
     else:
-        planned = _plan(harness, select(harness, name), mode, above)
+        refuse_laid(chosen.project, above)
+        planned = _plan(chosen.view, chosen.directory, mode, above)
     click.echo(docker_line(planned.plan.spec, hide=planned.hidden))
 
 
@@ -64,7 +73,7 @@ def print_shell(
     user: str | None = None,
 ) -> None:
     """Print the commands of a shell beside production without an engine; raises `KharnessError`."""
-    here, directory = _here(name)
+    here, directory = _here(name, above)
     subject, plan = here.production(directory, here.settings(directory, above=above), values=False)
     shell = f"{directory.name}-shell-{ANY}"
     spec = plan_shell(subject, plan, SHELL, name=shell, volumes=volumes, user=user)
@@ -78,7 +87,7 @@ def print_development(
     """Print the command of a development instance without an engine; raises `KharnessError`."""
     if reasons := refusals(above, development=True, with_shell=shell):
         raise UsageError("\n".join(reasons))
-    here, directory = _here(name)
+    here, directory = _here(name, above)
     settings = here.settings(directory, above=above)
     place = replace(_place(directory.name), name=development_name(directory.name, "SESSION"))
     subject, plan = here.instance(directory, settings, mode=Mode.PROD_READY, place=place)
@@ -123,7 +132,7 @@ def _plan(harness: Harness, directory: ContainerDir, mode: str, above: tuple[Set
 
 
 def _without_engine(name: str, mode: str, above: tuple[SettingsLayer, ...], error: EngineUnavailableError) -> _Planned:
-    here, directory = _here(name)
+    here, directory = _here(name, above)
     settings = here.settings(directory, above=above)
     if mode == PRODUCTION:
         subject, plan = here.production(directory, settings)
@@ -134,9 +143,26 @@ def _without_engine(name: str, mode: str, above: tuple[SettingsLayer, ...], erro
     return _Planned(plan, frozenset(subject.env))
 
 
-def _here(name: str) -> tuple[Engineless, ContainerDir]:
-    here = Engineless.open(host_here(), folder=project_of(Path.cwd()), environ=os.environ)
-    return here, select_in(here.catalog, name)
+def _here(name: str, above: tuple[SettingsLayer, ...]) -> tuple[Engineless, ContainerDir]:
+    targets = Targets(cwd=Path.cwd(), environ=os.environ)
+    target = targets.find(name, prefix=sys.stdin.isatty())
+    service = one_service(target, click.get_current_context().info_name or "")
+    if target.project is None:
+        here = Engineless.open(host_here(), folder=project_of(Path.cwd()), environ=os.environ)
+    else:
+        refuse_laid(target.project, above)
+        host = load_host_settings(
+            project=project_of(target.project.folder.path), environ=target.project.environment(os.environ)
+        )
+        here = Engineless.open_compose(host, targets.compose(target.project), target.project.folder)
+    return here, here.catalog.select(service, prefix=False)
+
+
+def refuse_laid(project: KnownProject | None, above: tuple[SettingsLayer, ...]) -> None:
+    """Raise `UsageError` for flags that are settings of a container directory, where a service is meant."""
+    if project is not None and (said := laid_over(above)):
+        file = project.folder.file
+        raise UsageError(f"{', '.join(said)}: flags are for container directories; {file} says what a service has")
 
 
 def _tell_unknown(directory: ContainerDir, error: EngineUnavailableError, unknown: Iterable[str]) -> None:

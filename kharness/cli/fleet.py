@@ -16,13 +16,15 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from kharness.cli.here import open_here, open_to_act
+from kharness.cli.choice import everything, open_compose_project
+from kharness.cli.here import open_here, recovered
 from kharness.cli.output import COLOURS, duration, print_table, show, tell
 from kharness.cli.streams import BY_SIGNAL
-from kharness.errors import KharnessError, SettingsError, UsageError
+from kharness.errors import KharnessError, UsageError
 from kharness.host.fleet.children import last_lines
 from kharness.ops.fleet.course import Conducted, Fleet, Group, ProgressView, conduct
-from kharness.ops.fleet.groups import Options, plan_group
+from kharness.ops.fleet.groups import join_groups, plan_group
+from kharness.ops.fleet.members import Options
 from kharness.ops.harness import Harness
 from kharness.plan.fleet.course import End, JobResult, held_by, stages
 from kharness.report.fleet import RESULTS, Row, board, detail_lines, ended_text, last_words, result_row, result_value
@@ -170,14 +172,27 @@ def run_group(
     A group that `acts` on production first recovers what an earlier command left unfinished. `before` prints a
     container's result ahead of the summary; without `summary` there is one only where something failed.
     """
-    harness = open_to_act() if acts and not shared.dry_run else open_here()
-    if not harness.catalog.directories:
+    known = everything(open_here, open_compose_project)
+    if not known.broken and not any(opened.view.catalog.directories for opened in known.opened):
         raise UsageError("there is no container directory: no source path holds any")
-    settings, unread = harness.fleet()
-    options = replace(options, timeout=shared.timeout)
-    group = plan_group(name, Fleet(harness=harness, settings=settings), options)
-    broken = unread if group.needs_settings else {}
-    done = Conducted(results=tuple(_would(group))) if shared.dry_run else _conduct(group, harness, shared.parallel)
+    if acts and not shared.dry_run:
+        for opened in known.opened:
+            recovered(opened.view)
+    broken: dict[str, KharnessError] = dict(known.broken)
+    groups: dict[str, Group] = {}
+    for opened in known.opened:
+        settings, unread = opened.view.fleet()
+        options = replace(options, timeout=shared.timeout, logs=known.opened[0].view.output)
+        prefix = opened.called("")
+        groups[prefix] = plan_group(name, Fleet(harness=opened.view, settings=settings), options)
+        broken |= (
+            {opened.called(each): error for each, error in unread.items()} if groups[prefix].needs_settings else {}
+        )
+    group = join_groups(groups) if groups else None
+    if group is None:
+        raise UsageError("\n".join(map(str, broken.values())))
+    harnesses = tuple(opened.view for opened in known.opened)
+    done = Conducted(results=tuple(_would(group))) if shared.dry_run else _conduct(group, harnesses, shared.parallel)
     results = tuple(sorted(done.results, key=_place(group)))
     ok = not broken and all(result.end is End.DONE for result in results)
     if shared.as_json:
@@ -193,11 +208,12 @@ def run_group(
     sys.exit(BY_SIGNAL + done.signal if done.signal is not None else 0 if ok else 1)
 
 
-def _conduct(group: Group, harness: Harness, parallel: int | None) -> Conducted:
-    logs = harness.output
+def _conduct(group: Group, harnesses: tuple[Harness, ...], parallel: int | None) -> Conducted:
+    harness, logs = harnesses[0], harnesses[0].output
     watch = watching((step.name for step in group.course.steps), logs=logs / group.command)
     # Each process makes its own connection; some kinds have threads.
-    harness.engine.close()
+    for each in harnesses:
+        each.engine.close()
     # The collector of each process would copy all pages of the objects that exist now.
     gc.freeze()
     try:
@@ -225,7 +241,7 @@ def _place(group: Group) -> Callable[[JobResult], tuple[int, str]]:
     return lambda result: (places.get(result.name, -1), result.name)
 
 
-def _print_json(group: Group, results: tuple[JobResult, ...], broken: Mapping[str, SettingsError], *, ok: bool) -> None:
+def _print_json(group: Group, results: tuple[JobResult, ...], broken: Mapping[str, KharnessError], *, ok: bool) -> None:
     found = {
         "command": group.command,
         "ok": ok,
@@ -236,7 +252,7 @@ def _print_json(group: Group, results: tuple[JobResult, ...], broken: Mapping[st
     click.echo(json.dumps(found, indent=2))
 
 
-def _print(group: Group, results: tuple[JobResult, ...], broken: Mapping[str, SettingsError], *, summary: bool) -> None:
+def _print(group: Group, results: tuple[JobResult, ...], broken: Mapping[str, KharnessError], *, summary: bool) -> None:
     unread = [(name, "", "settings broken", "") for name in broken]
     print_table(RESULTS, [*map(result_row, results), *unread] if summary else ())
     show(detail_lines(results))

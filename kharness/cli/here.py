@@ -13,10 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kharness.cli.output import tell
-from kharness.errors import KharnessError
-from kharness.settings.catalog import find_containers
 from kharness.settings.project import find_project, project_of
-from kharness.settings.sources import source_paths
 
 if TYPE_CHECKING:
     from kharness.ops.harness import Harness
@@ -27,12 +24,10 @@ if TYPE_CHECKING:
 
 
 def complete_names(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Complete names of container directories; none if configuration or folders cannot be read."""
-    try:
-        found = find_containers(source_paths(project=project_of(Path.cwd()), environ=os.environ))
-    except (KharnessError, OSError):
-        return []
-    return [directory.name for directory in found.directories if directory.name.startswith(incomplete)]
+    """Complete names of container directories, projects and services."""
+    from kharness.cli.choice import complete  # noqa: PLC0415 - most commands complete nothing
+
+    return [*complete(incomplete)]
 
 
 name_argument = click.argument("name", shell_complete=complete_names)
@@ -48,10 +43,16 @@ def look_here() -> View:
 def open_here(*, start: bool = True) -> Harness:
     """Open the harness of the current directory; progress goes to standard error.
 
-    Without `start`, the installed engine is not started if none answers.
+    That is its Compose project where it has no container directories. Without `start`, the installed engine is not
+    started if none answers.
     """
+    from kharness.cli.choice import open_compose_project  # noqa: PLC0415 - it imports this module
     from kharness.ops.opening import open_harness  # noqa: PLC0415
+    from kharness.ops.project.targets import Targets  # noqa: PLC0415
 
+    targets = Targets(cwd=Path.cwd(), environ=os.environ)
+    if targets.here is not None and not targets.has_own:
+        return open_compose_project(targets.here, start=start)
     host = None if start else host_here().model_copy(update={"start_engine": False})
     return open_harness(folder=project_of(Path.cwd()), environ=os.environ, report=tell, host=host)
 
@@ -72,10 +73,14 @@ def project_here(host: HostSettings) -> Project:
 def open_to_act(*, dry_run: bool = False) -> Harness:
     """Open the harness for a command that changes production, and, without `dry_run`, first recover what is left."""
     harness = open_here()
-    if not dry_run:
-        from kharness.ops.release.recover import recover  # noqa: PLC0415
+    return harness if dry_run else recovered(harness)
 
-        recover(harness)
+
+def recovered(harness: Harness) -> Harness:
+    """Finish or undo what an earlier command has left of a project, and return its harness."""
+    from kharness.ops.release.recover import recover  # noqa: PLC0415
+
+    recover(harness)
     return harness
 
 

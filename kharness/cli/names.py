@@ -39,7 +39,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "restore": ("data", "Replace the data of NAME by those of a backup"),
     },
     "Many at a time": {
-        "list": ("host", "List container directories"),
+        "list": ("host", "List container directories and services"),
         "check-all-up": ("many", "Check that all autostart containers are up"),
         "up-all": ("many", "Launch all autostart containers, wave by wave"),
         "down-all": ("many", "Stop all autostart containers, last wave first"),
@@ -64,6 +64,7 @@ COMMANDS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "policy": ("policy", "List the checks of containers, or explain one"),
     },
     "Host": {
+        "check": ("check", "Check settings, Compose files and configuration"),
         "doctor": ("host", "Examine this host, and print how to mend it"),
         "engine": ("host", "Find, start or install the container engine"),
         "service": ("service", "Let systemd recover and start containers"),

@@ -56,7 +56,10 @@ class BuildRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkRequest:
-    """A network to create; `subnet` and `gateway` in CIDR and dotted form, `options` are the driver's."""
+    """A network to create; `subnet` and `gateway` in CIDR and dotted form, `options` are the driver's.
+
+    `pools` are its subnets where there are several, or more is said of them: in the engine's own words.
+    """
 
     name: str
     driver: str = "bridge"
@@ -66,6 +69,11 @@ class NetworkRequest:
     ip_range: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, str] = field(default_factory=dict)
+    pools: tuple[Mapping[str, Any], ...] = ()
+    ipam_driver: str = "default"
+    ipam_options: Mapping[str, str] = field(default_factory=dict)
+    attachable: bool = False
+    enable_ipv6: bool = False
 
 
 class Runtime(Protocol):
@@ -209,8 +217,10 @@ class Engine(Runtime, Protocol):
     def export(self, container: str) -> Iterator[bytes]:
         """Return its whole file system as a tar stream, volumes aside; it need not run."""
 
-    def write_file(self, container: str, path: str, content: bytes, *, mode: int = 0o644) -> None:
-        """Put a file into it; its directory must exist."""
+    def write_file(
+        self, container: str, path: str, content: bytes, *, mode: int = 0o644, owner: tuple[int, int] = (0, 0)
+    ) -> None:
+        """Put a file into it, which belongs to `owner` (uid, gid); missing directories are made, and are root's."""
 
     def commit(self, container: str, tag: str) -> ImageFacts:
         """Make an image of what a container has now, volumes aside; its processes stand still meanwhile."""
@@ -241,9 +251,14 @@ class Engine(Runtime, Protocol):
         """Return all volumes with these labels."""
 
     def create_volume(
-        self, name: str, *, labels: Mapping[str, str] | None = None, options: Mapping[str, str] | None = None
+        self,
+        name: str,
+        *,
+        labels: Mapping[str, str] | None = None,
+        options: Mapping[str, str] | None = None,
+        driver: str = "local",
     ) -> VolumeFacts:
-        """Create a volume of the local driver."""
+        """Create a volume."""
 
     def remove_volume(self, name: str) -> None:
         """Remove it; a missing one is no error."""

@@ -117,19 +117,21 @@ class Execs:
         except StatusError as error:
             raise container_error(error, container) from error
 
-    def write_file(self, container: str, path: str, content: bytes, *, mode: int = 0o644) -> None:
-        """Put a file, owned by root, into an existing directory."""
-        directory, name = posixpath.split(path)
+    def write_file(
+        self, container: str, path: str, content: bytes, *, mode: int = 0o644, owner: tuple[int, int] = (0, 0)
+    ) -> None:
+        """Put a file; the engine makes the directories that are missing on its way."""
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as archive:
-            member = tarfile.TarInfo(name)
+            member = tarfile.TarInfo(path.lstrip("/"))
             member.size, member.mode, member.mtime = len(content), mode, int(time.time())
+            member.uid, member.gid = owner
             archive.addfile(member, io.BytesIO(content))
         try:
             self._wire.tell(
                 "PUT",
                 f"/containers/{quote(container)}/archive",
-                params={"path": directory or "/"},
+                params={"path": "/"},
                 data=[buffer.getvalue()],
             )
         except StatusError as error:

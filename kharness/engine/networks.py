@@ -104,7 +104,12 @@ class Volumes:
         return tuple(map(answers.volume_facts, found.get("Volumes") or ()))
 
     def create_volume(
-        self, name: str, *, labels: Mapping[str, str] | None = None, options: Mapping[str, str] | None = None
+        self,
+        name: str,
+        *,
+        labels: Mapping[str, str] | None = None,
+        options: Mapping[str, str] | None = None,
+        driver: str = "local",
     ) -> VolumeFacts:
         """Create a volume; the options are not tried before a container with it starts."""
         # The engine answers with the old volume when the name is taken and nothing differs, labels included.
@@ -112,7 +117,7 @@ class Volumes:
             raise ConflictError(f"there is a volume {name} already")
         body: dict[str, Any] = {
             "Name": name,
-            "Driver": "local",
+            "Driver": driver,
             "DriverOpts": dict(options or {}),
             "Labels": dict(labels or {}),
         }

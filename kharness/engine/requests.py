@@ -133,15 +133,19 @@ def network_body(request: NetworkRequest) -> dict[str, Any]:
     anything on either.
     """
     pool = _said({"Subnet": request.subnet, "Gateway": request.gateway, "IPRange": request.ip_range})
+    pools = [dict(each) for each in request.pools] or ([pool] if pool else [])
+    ipam = {"Driver": request.ipam_driver, "Options": dict(request.ipam_options)}
+    own = request.ipam_driver != "default" or request.ipam_options
+    subnets = [str(each.get("Subnet")) for each in pools]
     return _said(
         {
             "Name": request.name,
             "CheckDuplicate": True,
             "Driver": request.driver,
             "Internal": request.internal,
-            "Attachable": request.driver == "overlay" or None,
-            "IPAM": {"Config": [pool]} if pool else None,
-            "EnableIPv6": True if request.subnet and ":" in request.subnet else None,
+            "Attachable": request.driver == "overlay" or request.attachable or None,
+            "IPAM": {**({"Config": pools} if pools else {}), **(ipam if own else {})} or None,
+            "EnableIPv6": True if request.enable_ipv6 or any(":" in each for each in subnets) else None,
             "Labels": dict(request.labels),
             "Options": dict(request.options),
         }

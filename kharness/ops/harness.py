@@ -15,9 +15,10 @@ from kharness.host.state.state import State
 from kharness.ops.release.target import Target
 from kharness.plan.image.tags import Tags
 from kharness.settings.catalog import Catalog, ContainerDir
+from kharness.settings.compose.identity import service_origin
 from kharness.settings.compose.origin import ServiceOrigin
 from kharness.settings.compose.project import ComposeProject
-from kharness.settings.compose.service import service_origin, service_settings
+from kharness.settings.compose.service import service_settings
 from kharness.settings.host import HostSettings
 from kharness.settings.layers import SettingsLayer
 from kharness.settings.load import load_settings

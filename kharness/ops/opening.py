@@ -13,7 +13,7 @@ from pathlib import Path
 from kharness.engine.api import Engine
 from kharness.engine.connect import connect
 from kharness.engine.start import start_local_engine
-from kharness.errors import EngineUnavailableError
+from kharness.errors import EngineUnavailableError, UsageError
 from kharness.host.project.invoker import invoker_of
 from kharness.host.project.projects import Registered, registered
 from kharness.host.state.state import State
@@ -24,8 +24,9 @@ from kharness.plan.facts import EngineFacts
 from kharness.settings.catalog import find_containers, service_catalog
 from kharness.settings.compose.folder import ComposeFolder
 from kharness.settings.compose.load import load_compose
+from kharness.settings.compose.project import ComposeProject
 from kharness.settings.host import HostSettings, load_host_settings
-from kharness.settings.project import Project, find_project, project_of
+from kharness.settings.project import Project, find_project, has_table, project_of
 
 USUAL_ROOT = "/var/lib/docker"
 
@@ -75,6 +76,9 @@ def open_compose(
     """
     host = host or load_host_settings(project=project_of(folder.path), environ=environ)
     compose = load_compose(folder.path, environ=environ)
+    _refuse_same_names(folder, compose, host, environ=environ)
+    # Those are other projects'.
+    host = host.model_copy(update={"source_paths": ()})
     project = registered(host.state_dir, Project(name=compose.name, path=folder.path.resolve()))
     engine = engine or open_engine(host, environ=environ, report=report)
     harness = harness_of(project, engine, host, folder=folder.path, report=report)
@@ -89,6 +93,21 @@ def open_compose(
         report=report,
     )
     return replace(harness, project=current)
+
+
+def _refuse_same_names(
+    folder: ComposeFolder, compose: ComposeProject, host: HostSettings, *, environ: Mapping[str, str]
+) -> None:
+    """Raise `UsageError` where a service and a container directory of the same folder are one to labels and ledger."""
+    if not has_table(folder.path):
+        return
+    own = find_project(folder=folder.path, said=host.project, environ=environ, source_paths=host.source_paths)
+    same = sorted(compose.services.keys() & {each.name for each in find_containers(host.source_paths).directories})
+    if own.name == compose.name and same:
+        raise UsageError(
+            f"{folder.file}: services have the names of container directories of the same project "
+            f"{own.name!r}: {', '.join(same)}; set another 'name' in it, or another [tool.kharness] project"
+        )
 
 
 def harness_of(

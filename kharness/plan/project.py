@@ -15,7 +15,8 @@ class Described:
     """A container directory: the wave and the only host of its autostart, whether it is built, how it is tested.
 
     `test_files` is how many there are, `expects` whether its settings expect something; both make it testable.
-    `broken` says why its settings cannot be read; then wave, host and `expects` are unknown.
+    `broken` says why its settings cannot be read; then wave, host and `expects` are unknown. A service of a Compose
+    project has its `project`, whose tests are those of all its services.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Described:
     test_files: int = 0
     expects: bool = False
     broken: str = ""
+    project: str = ""
 
     @property
     def testable(self) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 from kharness.errors import KharnessError, visible
 from kharness.ops.session.instance import Instance
+from kharness.ops.session.stack import Stack
 from kharness.plan.launch.environment import redact
 from kharness.plan.text import READ, last_lines
 from kharness.plugin.attach import ATTACHED
@@ -70,7 +71,10 @@ def _instances(item: pytest.Item) -> Iterator[Instance]:
     attached = item.config.stash.get(ATTACHED, {}).get(item.stash.get(NAME, ""))
     if attached is not None and "instance" in vars(attached):
         yield attached.instance
-    yield from (value for value in getattr(item, "funcargs", {}).values() if isinstance(value, Instance))
+    given = getattr(item, "funcargs", {}).values()
+    yield from (value for value in given if isinstance(value, Instance))
+    for stack in (value for value in given if isinstance(value, Stack)):
+        yield from stack.values()
     # A test may have it through another fixture.
     living = item.config.stash.get(LIBRARY, {})
     yield from (living[name] for name in getattr(item, "fixturenames", ()) if name in living)

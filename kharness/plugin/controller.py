@@ -25,7 +25,7 @@ from kharness.ops.session.pipeline import Order, Pipeline
 from kharness.ops.session.pytests import DEPTH, ChildSessions
 from kharness.ops.session.reap import reap
 from kharness.ops.session.session import TestSession
-from kharness.plan.gate.result import SessionResult, decided_status, judge
+from kharness.plan.gate.result import ServiceResult, SessionResult, decided_status, judge
 from kharness.plan.session.modes import Mode
 from kharness.plugin.board import COLLECTED, REFUSED
 from kharness.plugin.context import harness_of, host_of, read_settings
@@ -306,10 +306,18 @@ class Controller:
             asked="launch" if self._config.option.launch else "promote" if self._config.option.promote else "",
             began=self._began,
             seconds=time.monotonic() - self._clock,
-            services=self._gate.results(interrupted=not self._is_over) if self._gate is not None else (),
+            services=(*self._results(), *self._stacks()),
             proof=self._proving.result,
             doubts=(*doubts, *self._proving.doubts),
         )
+
+    def _results(self) -> tuple[ServiceResult, ...]:
+        return self._gate.results(interrupted=not self._is_over) if self._gate is not None else ()
+
+    def _stacks(self) -> tuple[ServiceResult, ...]:
+        stacks = self._config.pluginmanager.get_plugin("kharness-stacks")
+        found: tuple[ServiceResult, ...] = stacks.results() if stacks is not None else ()
+        return found
 
     def _keeps(self, name: str) -> bool:
         option = self._config.option

@@ -84,10 +84,15 @@ class CheckItem(pytest.Item):
         return self.path, None, self.check.name
 
 
-def check_items(file: pytest.File, here: Attached, checks: tuple[Check[Any], ...]) -> Iterator[pytest.Item]:
-    """Make the items of a container's checks, marked with the modes in which they make sense."""
+def check_items(
+    file: pytest.File, here: Attached, checks: tuple[Check[Any], ...], *, prefix: str = ""
+) -> Iterator[pytest.Item]:
+    """Make the items of a container's checks, marked with the modes in which they make sense.
+
+    `prefix` tells those of several containers in one file apart.
+    """
     for check in checks:
-        item: CheckItem = CheckItem.from_parent(file, name=check.name)
+        item: CheckItem = CheckItem.from_parent(file, name=f"{prefix}{check.name}")
         item.check, item.here = check, here
         item.add_marker(MARK)
         for mode in sorted(check.modes):

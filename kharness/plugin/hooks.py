@@ -24,6 +24,7 @@ MARKS = (
     "standalone: runs with a test instance on any machine (--ready)",
     "prod_ready: runs with a test instance in production's environment (--prod-ready)",
     "in_prod: may run against the production instance (--in-prod)",
+    "service(name): belongs to this service of a Compose project",
     "policy: a check that settings.yaml stands for; -m 'not policy' leaves them out",
 )
 
@@ -44,19 +45,25 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Find out whether this session concerns container directories, and stay away where it does not."""
-    from kharness.plugin.selection import find_selection  # noqa: PLC0415 - read only when configuring
+    from kharness.plugin.selection import find_selection, find_stacks  # noqa: PLC0415 - read only when configuring
 
     try:
-        selection = find_selection(config, os.environ)
+        stacks = find_stacks(config, os.environ)
+        selection = find_selection(config, os.environ, others=stacks is not None)
     except KharnessError as error:
         raise pytest.UsageError(str(error)) from error
-    if selection is None:
+    if selection is None and stacks is None:
         return
-    from kharness.plugin.begin import begin  # noqa: PLC0415 - only in projects with container directories
-
     for mark in MARKS:
         config.addinivalue_line("markers", mark)
-    begin(config, selection)
+    if selection is not None:
+        from kharness.plugin.begin import begin  # noqa: PLC0415 - only in projects with container directories
+
+        begin(config, selection)
+    if stacks is not None:
+        from kharness.plugin.stacks import Stacks  # noqa: PLC0415 - only over Compose projects
+
+        config.pluginmanager.register(Stacks(config, stacks), "kharness-stacks")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -39,9 +39,9 @@ class Outcomes:
         for name in names:
             self.left[name] = self.left.get(name, 0) + 1
 
-    def add(self, report: pytest.TestReport) -> str | None:
-        """Add a report; returns the container whose last test it ended, if it did."""
-        name: str | None = getattr(report, REPORT_NAME, None)
+    def add(self, report: pytest.TestReport, *, by: str = REPORT_NAME) -> str | None:
+        """Add a report; returns the container whose last test it ended, if it did. `by` is what names its container."""
+        name: str | None = getattr(report, by, None)
         if name is None:
             return None
         node = getattr(report, "node", None)

@@ -5,21 +5,25 @@ xdist's own `loadgroup` marks groups in node ids; this scheduler is told each te
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
+STACKS = "kharness-stacks"
+"""The name of the plugin that knows which Compose project a test is of."""
+
 
 class ContainerScheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """Keeps the tests of a container directory together; others go wherever there is room."""
+    """Keeps the tests of a container directory, or of a Compose project, together; others go wherever there is room."""
 
     places: Mapping[str, str]
+    project_of: Callable[[str], str]
 
     def _split_scope(self, nodeid: str) -> str:
-        if directory := self.places.get(nodeid):
-            return directory
+        if group := self.places.get(nodeid) or self.project_of(nodeid):
+            return group
         # Groups of tests outside container directories are kept as loadgroup keeps them.
         return nodeid.rpartition("@")[2] if "@" in nodeid.rpartition("]")[2] else nodeid
 
@@ -41,4 +45,6 @@ def scheduling(config: pytest.Config, log: object, places: Mapping[str, str]) ->
     """Make the scheduler of a session; `places` has the container directory of each node id, once it is collected."""
     scheduler = ContainerScheduling(config, log)
     scheduler.places = places
+    stacks = config.pluginmanager.get_plugin(STACKS)
+    scheduler.project_of = stacks.project_of if stacks else lambda _: ""
     return scheduler

@@ -13,6 +13,7 @@ import pytest
 from kharness.plan.session.modes import Mode
 from kharness.plugin.options import MODE_FLAGS, is_listing, resolve_mode
 from kharness.settings.catalog import Catalog, ContainerDir, find_containers
+from kharness.settings.compose.folder import ComposeFolder, compose_folder, compose_folder_above
 from kharness.settings.sources import source_paths
 
 
@@ -42,21 +43,24 @@ class Selection:
         return self._places[path]
 
 
-def find_selection(config: pytest.Config, environ: Mapping[str, str]) -> Selection | None:
+def find_selection(config: pytest.Config, environ: Mapping[str, str], *, others: bool = False) -> Selection | None:
     """Return what the session is about; None in a project that has no container directories.
 
-    Raises `pytest.UsageError` when a container directory is named without a mode, or a mode without one.
+    `others` says that Compose projects are selected: then it is None, too, where no container directory is. Raises
+    `pytest.UsageError` when a container directory is named without a mode, or a mode without one.
     """
     mode = resolve_mode(config, environ)
     paths = source_paths(project=project_of(config), environ=environ)
     catalog = find_containers(paths) if paths else Catalog((), ())
     if not catalog.directories:
-        if mode is not None and not is_listing(config):
+        if mode is not None and not others and not is_listing(config):
             where = ", ".join(map(str, paths)) or "no source path is set ([tool.kharness] source_paths)"
             raise pytest.UsageError(f"no container directory found: {where}")
         return None
     named, fleet, around = _match(config, catalog, paths)
     listing = is_listing(config)
+    if others and not (named or fleet or around):
+        return None
     if mode is None and (named or fleet) and not listing:
         names = ", ".join(directory.name for directory in (named or fleet)[:3])
         raise pytest.UsageError(
@@ -71,6 +75,73 @@ def find_selection(config: pytest.Config, environ: Mapping[str, str]) -> Selecti
             f"{_shown(nearest.path, config)}"
         )
     return Selection(mode=mode, catalog=catalog, named=named, fleet=(*fleet, *around), listing=listing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackSelection:
+    """The Compose projects that a session is about: those that were named, and those that came with a source path."""
+
+    mode: Mode
+    named: tuple[ComposeFolder, ...]
+    fleet: tuple[ComposeFolder, ...]
+    listing: bool = False
+
+    @property
+    def folders(self) -> tuple[ComposeFolder, ...]:
+        """All of them, in the order of their paths."""
+        return tuple(sorted({*self.named, *self.fleet}, key=lambda folder: folder.path))
+
+    def at(self, path: Path) -> ComposeFolder | None:
+        """Return the project that a path is in, the nearest one."""
+        known = {folder.path.resolve(): folder for folder in self.folders}
+        place = path.resolve()
+        return next((known[each] for each in (place, *place.parents) if each in known), None)
+
+
+def find_stacks(config: pytest.Config, environ: Mapping[str, str]) -> StackSelection | None:
+    """Return the Compose projects on the command line; None without any, and always where no mode is said.
+
+    A folder that container directories lie in is their project, whatever Compose file lies beside them. Raises
+    `pytest.UsageError` for what a session over Compose projects cannot do.
+    """
+    mode = resolve_mode(config, environ)
+    if mode is None:
+        return None
+    paths = source_paths(project=project_of(config), environ=environ)
+    catalog = find_containers(paths) if paths else Catalog((), ())
+    named: set[ComposeFolder] = set()
+    fleet: set[ComposeFolder] = set()
+    for arg in config.args:
+        path = (config.invocation_params.dir / arg.partition("::")[0]).resolve()
+        if catalog.at(path) is not None:
+            continue
+        if found := compose_folder_above(path):
+            named.add(found)
+        beside = [source for source in map(Path.resolve, paths) if source.is_relative_to(path) and source.is_dir()]
+        children = (child for source in beside for child in source.iterdir() if catalog.at(child) is None)
+        fleet.update(found for child in children if (found := compose_folder(child)))
+    ours = [directory.path.resolve() for directory in catalog.directories]
+    named = {folder for folder in named if not any(each.is_relative_to(folder.path.resolve()) for each in ours)}
+    if not (named or fleet):
+        return None
+    selection = StackSelection(
+        mode=mode,
+        named=tuple(named),
+        fleet=tuple(fleet - named),
+        listing=is_listing(config) or bool(config.option.collectonly),
+    )
+    _refuse_for_stacks(config, selection)
+    return selection
+
+
+def _refuse_for_stacks(config: pytest.Config, selection: StackSelection) -> None:
+    name = selection.folders[0].path.name
+    for flag in ("promote", "launch", "keep", "keep_failed", "if_changed"):
+        if getattr(config.option, flag):
+            raise pytest.UsageError(
+                f"{name}: --{flag.replace('_', '-')} cannot be had for a Compose project, which is tested with "
+                "--ready, --prod-ready or --in-prod"
+            )
 
 
 def project_of(config: pytest.Config) -> Path | None:

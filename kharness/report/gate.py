@@ -56,6 +56,9 @@ def _service(service: ServiceResult, *, asked: bool) -> Iterator[Line]:
             yield from reason_lines(_shown(service, reason) for reason in service.reasons)
         case _ if service.release is not None:
             yield from released_lines(service.release)
+        case _ if service.images:
+            images = ", ".join(f"{each} {short_id(image)}" for each, image in sorted(service.images.items()))
+            yield Line(f"{name}: {_passed(service)} as one stack; images: {images}", "good")
         case _:
             how = "unchanged since it passed" if service.unchanged else _passed(service)
             next_ = "it is live" if service.live else "--promote would make it live"

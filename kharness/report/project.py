@@ -36,6 +36,7 @@ def described_value(found: Described, *, why: str | None = None) -> dict[str, An
         "test_files": found.test_files,
         "expects": found.expects,
         "settings": found.broken or None,
+        **({"project": found.project} if found.project else {}),
         **({} if why is None else {"down": why}),
     }
 

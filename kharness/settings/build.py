@@ -191,5 +191,5 @@ def service_build(said: Any) -> Any:
 def idle_keys(said: Any) -> Iterator[tuple[str, str]]:
     """Yield the keys of a service's `build` that have no effect here, each with what holds instead."""
     for key in said if isinstance(said, Mapping) else ():
-        if key in IDLE and said[key] not in (None, {}, [], False):
+        if key in IDLE and said[key] not in (None, {}, [], False, "false"):
             yield key, f"has no effect here: {IDLE[key]}"

@@ -50,6 +50,11 @@ class Catalog:
     directories: tuple[ContainerDir, ...]
     shadowed: tuple[ContainerDir, ...]
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the Compose project whose services these are; None for container directories."""
+        return next((each.path for each in self.directories if each.compose), None)
+
     def get(self, name: str) -> ContainerDir | None:
         """Return the directory of exactly that name."""
         return self._by_name.get(name)
@@ -72,7 +77,8 @@ class Catalog:
             raise UsageError(f"no container directory {text!r}: no source path holds any")
         nearest = starting or get_close_matches(text, names, n=3, cutoff=0.5)
         advice = f"did you mean {_listed(nearest, last=' or ')}?" if nearest else f"there are {_listed(names)}"
-        raise UsageError(f"no container directory {text!r}; {advice}")
+        what = "service" if self.folder else "container directory"
+        raise UsageError(f"no {what} {text!r}; {advice}")
 
     def at(self, path: Path) -> ContainerDir | None:
         """Return the directory that a path is, or lies in; shadowed ones do not count."""

@@ -167,6 +167,8 @@ class HostSettings(Section):
 
     source_paths: tuple[Located, ...] = ()
     """The folders that hold container directories; the first one shadows the others."""
+    projects: tuple[Located, ...] = ()
+    """Folders of Compose projects, and patterns of such folders (`/opt/stacks/*`)."""
     project: Annotated[str, _matching(PROJECT_NAME, SHOULD)] | None = None
     """The project of the container directories; see `find_project` for what holds where this is not set."""
     repository: Annotated[str, _matching(REPOSITORY, "a repository such as ktools")] | None = None

@@ -102,6 +102,8 @@ class Autostart(Section):
 class GateSettings(Section):
     """What may be missing from a session that promotes."""
 
+    tests: Literal["required", "none"] = "required"
+    """Whether a test must vouch for a promotion, or checks and health alone where there is no test."""
     exclude: Texts = ()
     """Marks whose tests may be deselected."""
     skips: Texts = ()

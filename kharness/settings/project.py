@@ -34,7 +34,7 @@ class Project:
 
 def project_of(directory: Path) -> Path | None:
     """Return the nearest folder, upwards, whose `pyproject.toml` has a `[tool.kharness]` table."""
-    return next((folder for folder in (directory, *directory.parents) if _has_table(folder)), None)
+    return next((folder for folder in (directory, *directory.parents) if has_table(folder)), None)
 
 
 def is_project(path: Path) -> bool:
@@ -44,7 +44,7 @@ def is_project(path: Path) -> bool:
     """
     try:
         path.stat()
-        return _has_table(path) or compose_folder(path) is not None or bool(find_containers([path]).directories)
+        return has_table(path) or compose_folder(path) is not None or bool(find_containers([path]).directories)
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:
@@ -96,7 +96,8 @@ def _checked(said: object, file: Path, key: str) -> str:
     raise SettingsError([Problem(file, key, f"should be {SHOULD}, not {said!r}")])
 
 
-def _has_table(folder: Path) -> bool:
+def has_table(folder: Path) -> bool:
+    """Whether a folder's `pyproject.toml` is one of kharness's projects."""
     try:
         return b"[tool.kharness" in (folder / PROJECT_FILE).read_bytes()
     except OSError:

@@ -21,13 +21,15 @@ ENVIRONMENT = Path("environment")
 """Stands in a problem's place of the file where a variable is at fault."""
 SYSTEM_FILE = Path("/etc/kharness/config.toml")
 SOURCE_VARIABLES = ("KHARNESS_SOURCE_PATHS", "KHARNESS_D_SRC_DIR", "KTOOLS_D_SRC_DIR")
+LISTS = ("projects", "source_paths")
+"""Keys that are lists of paths, separated by colons in a variable."""
 PROJECT_KEY = "tool.kharness"
 ROOT_STATE = Path("/var/lib/kharness")
 KEYS = frozenset(
     {
         *("base", "debug_image", "defaults", "dv", "enforce", "engine", "keep_releases", "launch_parallel", "networks"),
-        *("notify", "policy", "project", "ready_timeout", "repository", "source_paths", "start_engine", "state_dir"),
-        *("test_subnets", "waive"),
+        *("notify", "policy", "project", "projects", "ready_timeout", "repository", "source_paths", "start_engine"),
+        *("state_dir", "test_subnets", "waive"),
     }
 )
 """All keys of the configuration."""
@@ -57,19 +59,17 @@ class HostFile:
 
     @property
     def placed(self) -> dict[str, Any]:
-        """The table, with absolute paths. Raises `SettingsError` for source paths that are none."""
-        found = dict(self.table)
-        if "source_paths" in found:
-            found["source_paths"] = self.source_paths()
+        """The table, with absolute paths. Raises `SettingsError` for paths that are none."""
+        found = {**self.table, **{key: self.paths(key) for key in LISTS if key in self.table}}
         if isinstance(where := found.get("state_dir"), str):
             found["state_dir"] = placed(where, base=self.base)
         return found
 
-    def source_paths(self) -> tuple[Path, ...]:
-        """Return the source paths of the table. Raises `SettingsError` where they are none."""
-        said = self.table["source_paths"]
+    def paths(self, key: str) -> tuple[Path, ...]:
+        """Return the paths that a key of the table lists. Raises `SettingsError` where they are none."""
+        said = self.table[key]
         if not isinstance(said, list) or not all(isinstance(text, str) and text for text in said):
-            raise SettingsError([self.problem("source_paths", "should be a list of paths")])
+            raise SettingsError([self.problem(key, "should be a list of paths")])
         return tuple(placed(text, base=self.base) for text in said)
 
     def problem(self, key: str, message: str) -> Problem:
@@ -83,6 +83,7 @@ class Glance:
 
     state_dir: Path
     source_paths: tuple[Path, ...] = ()
+    projects: tuple[Path, ...] = ()
     project: str | None = None
     repository: str | None = None
     engine: str | None = None
@@ -111,7 +112,9 @@ def glance(
     plain = {key: said.get(key) for key in PATTERNS}
     if not isinstance(state_dir, Path) or not all(_matches(PATTERNS[key], value) for key, value in plain.items()):
         return None
-    return Glance(state_dir=state_dir, source_paths=said.get("source_paths", ()), **plain)
+    return Glance(
+        state_dir=state_dir, source_paths=said.get("source_paths", ()), projects=said.get("projects", ()), **plain
+    )
 
 
 def source_paths(
@@ -131,7 +134,7 @@ def source_paths(
         return found
     for file in files(project=project, user_file=user_file, system_file=system_file):
         if "source_paths" in file.table:
-            return file.source_paths()
+            return file.paths("source_paths")
     return ()
 
 
@@ -146,7 +149,7 @@ def variables(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
 
 
 def _value(key: str, text: str) -> Any:
-    if key == "source_paths":
+    if key in LISTS:
         return tuple(placed(path, base=Path.cwd()) for path in text.split(":") if path)
     return FLAGS.get(text.lower(), text) if key == "start_engine" else text
 

@@ -238,7 +238,15 @@ class FakeLife(Recorder):
         return iter([archive_of({path.lstrip("/"): content for path, content in sorted(box.files.items())})])
 
     @recorded
-    def write_file(self, container: str, path: str, content: bytes, *, mode: int = 0o644) -> None:  # noqa: ARG002
+    def write_file(
+        self,
+        container: str,
+        path: str,
+        content: bytes,
+        *,
+        mode: int = 0o644,  # noqa: ARG002
+        owner: tuple[int, int] = (0, 0),  # noqa: ARG002
+    ) -> None:
         """See `Engine`."""
         box = self._box(container)
         box.changes.append(Change("changed" if path in box.files else "added", posixpath.normpath(path)))

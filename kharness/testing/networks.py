@@ -96,6 +96,7 @@ class FakeVolumes(Recorder):
         *,
         labels: Mapping[str, str] | None = None,
         options: Mapping[str, str] | None = None,
+        driver: str = "local",  # noqa: ARG002 - the fake engine has one
     ) -> VolumeFacts:
         """See `Engine`."""
         if name in self.vols:

@@ -58,6 +58,7 @@ OTHERS = (
     *("build-all", "down-all", "restart-all", "run-in-all true", "test-all", "up-all", "upgrade-all"),
 )
 ALONE = {
+    "check": "asks no engine",
     "doctor": "says what it can without an engine",
     "engine start": "starts one",
     "list": "asks no engine",
@@ -246,3 +247,19 @@ def test_a_fleet_of_none_is_no_success(tmp_path: Path, words: str) -> None:
     done = Site(Project.create(tmp_path / "project", prefix="kt-")).d(*words.split())
     assert done.status == 2
     assert "there is no container directory: no source path holds any" in done.output
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("command", [each for each in NAMED if each not in WITHOUT])
+def test_a_service_that_is_not_known_is_answered_with_the_nearest(site: Site, command: str) -> None:
+    folder = site.project.path.parent / "stacks" / "kt-shop"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "compose.yaml").write_text("services: {web: {image: x}}\n")
+    environ = {"KHARNESS_PROJECTS": str(folder)}
+    done = site.d(*command.split(), "kt-shop/wep", *NAMED[command], **environ)
+    assert done.status == 2
+    assert "project kt-shop has no service 'wep'; did you mean web?" in done.output
+    done = site.d(*command.split(), "kt-shob", *NAMED[command], **environ)
+    assert done.status == 2
+    assert "no container directory, service or Compose project 'kt-shob'; did you mean " in done.output
+    assert "kt-shop (Compose project)" in done.output

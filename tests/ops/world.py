@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ from kharness.ops.release.engine_target import EngineTarget
 from kharness.plan import labels
 from kharness.plan.facts import EngineFacts, ImageFacts
 from kharness.plan.launch.plan import Subject
-from kharness.settings.catalog import ContainerDir, find_containers
+from kharness.settings.catalog import ContainerDir, find_containers, service_catalog
+from kharness.settings.compose.folder import compose_folder
+from kharness.settings.compose.load import load_compose
 from kharness.settings.host import HostSettings
 from kharness.testing import FakeEngine
 from kharness.testing.tree import ContainerTree
@@ -76,6 +78,23 @@ class World:
             owner=owner,
             report=lambda who, what: self.told.append(f"{who}: {what}"),
             targets=EngineTarget,
+        )
+
+    def compose(self, text: str, name: str = PROJECT) -> Harness:
+        """Write a Compose project, and return its harness."""
+        path = self.path / "stacks" / name
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "compose.yaml").write_text(text)
+        folder = compose_folder(path)
+        assert folder is not None
+        compose = load_compose(path, environ={}, name=name)
+        return replace(
+            self.harness(repository=None),
+            project=Registered(name=name, path=str(path)),
+            folder=path,
+            state=State(self.path / "state" / "state.db", project=name, durable=False),
+            compose=compose,
+            catalog=service_catalog(folder, compose.services),
         )
 
     def directory(self, name: str) -> ContainerDir:

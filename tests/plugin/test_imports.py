@@ -20,6 +20,8 @@ MODULES = {
     "kharness.plugin.selection",
     "kharness.settings",
     "kharness.settings.catalog",
+    "kharness.settings.compose",
+    "kharness.settings.compose.folder",
     "kharness.settings.sources",
 }
 """All that an unrelated project's session loads because of us, on top of what pytest itself has loaded by then."""

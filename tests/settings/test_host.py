@@ -77,6 +77,7 @@ def test_the_state_belongs_to_root_or_to_the_user(
 def test_every_key_can_be_said_in_a_file(load: Load, tmp_path: Path) -> None:
     text = """\
 source_paths = ["containers", "/srv/containers"]
+projects = ["stacks/*", "/srv/shop"]
 project = "home"
 repository = "home/x"
 dv = "dv"
@@ -110,6 +111,7 @@ KH403 = { reason = "old data", until = 2027-03-01 }
     settings = load(user=text)
     assert settings == HostSettings(
         source_paths=(tmp_path / "user/containers", Path("/srv/containers")),
+        projects=(tmp_path / "user/stacks/*", Path("/srv/shop")),
         project="home",
         repository="home/x",
         dv=tmp_path / "user/dv",
@@ -151,6 +153,7 @@ KH403 = { reason = "old data", until = 2027-03-01 }
 def test_every_key_but_networks_can_be_said_in_the_environment(load: Load) -> None:
     settings = load(
         KHARNESS_SOURCE_PATHS="/a:/b",
+        KHARNESS_PROJECTS="/stacks/*:/srv/shop",
         KHARNESS_PROJECT="shop",
         KHARNESS_REPOSITORY="x",
         KHARNESS_DV="/dv",
@@ -169,6 +172,7 @@ def test_every_key_but_networks_can_be_said_in_the_environment(load: Load) -> No
     )
     assert settings.model_fields_set == HostSettings.model_fields.keys() - {"defaults", "networks", "waive"}
     assert settings.source_paths == (Path("/a"), Path("/b"))
+    assert settings.projects == (Path("/stacks/*"), Path("/srv/shop"))
     assert (settings.launch_parallel, settings.start_engine, settings.ready_timeout) == (9, False, 90.0)
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from kharness.cli.here import complete_names, name_argument, open_here, open_to_act, select, select_name
+from kharness.cli.choice import Opened, choose, choose_one, in_production, in_records, open_compose_project
+from kharness.cli.choice import everything as all_projects
+from kharness.cli.here import complete_names, name_argument, open_here
 from kharness.cli.output import confirm, dry_run_option, duration, print_table, show
-from kharness.errors import KharnessError, SettingsError, UsageError
+from kharness.errors import KharnessError, UsageError
 
 if TYPE_CHECKING:
     from kharness.ops.harness import Harness
@@ -41,23 +43,34 @@ def volumes_command(name: str | None, *, as_json: bool, accept_root: bool, dry_r
     from kharness.ops.volumes.snapshots import volumes_of
     from kharness.report.volumes import volumes_value
 
-    harness = open_here()
     if accept_root:
-        _accept_root(harness, name, dry_run=dry_run)
+        _accept_root(open_here(), name, dry_run=dry_run)
         return
-    check_volume_root(harness)
-    broken: Mapping[str, SettingsError] = {}
+    broken: list[KharnessError] = []
+    found: list[DirectoryVolumes] = []
     if name:
-        found = [volumes_of(harness, select(harness, name))]
+        chosen = choose(name)
+        check_volume_root(chosen.view)
+        found = [_called(chosen, volumes_of(chosen.view, directory)) for directory in chosen.directories]
     else:
-        fleet, broken = harness.fleet()
-        found = [volumes_of(harness, directory) for directory in harness.catalog.directories if directory.name in fleet]
+        known = all_projects(open_here, open_compose_project)
+        broken += known.broken.values()
+        for opened in known.opened:
+            check_volume_root(opened.view)
+            fleet, unread = opened.view.fleet()
+            broken += unread.values()
+            directories = [each for each in opened.view.catalog.directories if each.name in fleet]
+            found += [_called(opened, volumes_of(opened.view, directory)) for directory in directories]
     if as_json:
         click.echo(json.dumps([volumes_value(each) for each in found], indent=2))
     for each in () if as_json else found:
         _print_volumes(each)
-    for error in broken.values():
+    for error in broken:
         click.echo(str(error), err=True)
+
+
+def _called(opened: Opened[Harness], found: DirectoryVolumes) -> DirectoryVolumes:
+    return replace(found, name=opened.called(found.name))
 
 
 def _accept_root(harness: Harness, name: str | None, *, dry_run: bool) -> None:
@@ -102,14 +115,17 @@ def prep_command(names: tuple[str, ...], *, everything: bool, dry_run: bool, fix
         raise UsageError("prep: should be told the names of container directories, or --all, and not both")
     if shift_from is not None and not (fix or dry_run):
         raise UsageError("prep: --shift-from changes owners of what is there: say --fix, or --dry-run to see how many")
-    harness = open_here()
-    chosen = harness.catalog.directories if everything else tuple(select(harness, name) for name in names)
+    if everything:
+        harness = open_here()
+        asked = [(harness, directory) for directory in harness.catalog.directories]
+    else:
+        asked = [(chosen.view, directory) for chosen in map(choose, names) for directory in chosen.directories]
     good = True
-    for directory in chosen:
+    for harness, directory in asked:
         try:
             good &= _prep(harness, directory, dry_run=dry_run, fix=fix, shift_from=shift_from, silent=everything)
         except KharnessError as error:
-            if len(chosen) == 1:
+            if len(asked) == 1:
                 raise
             click.echo(f"kharness: {error}", err=True)
             good = False
@@ -154,9 +170,11 @@ def backup_command(name: str, *, to: Path | None, max_freeze: float | None, dry_
     from kharness.ops.volumes.backup import MOST, backup, would_back_up
     from kharness.report.volumes import backup_lines
 
-    harness = open_to_act(dry_run=dry_run)
     # The data of what was retired are there as well.
-    name = name if name in harness.state.names() else select_name(harness, name)
+    chosen = choose_one(
+        name, act=True, dry_run=dry_run, gone=lambda view, name: in_records(view, name) or in_production(view, name)
+    )
+    harness, name = chosen.view, chosen.name
     now = time.time()
     if dry_run:
         found = would_back_up(harness, name, to=to, now=now)
@@ -190,8 +208,8 @@ def restore_command(
 
     if (file is None) is (snapshot is None):
         raise UsageError("restore: should be told a file, or a snapshot with --snapshot, and not both")
-    harness = open_to_act(dry_run=dry_run)
-    directory = select(harness, name)
+    chosen = choose_one(name, act=True, dry_run=dry_run)
+    harness, directory = chosen.view, chosen.directory
     found = plan_restoration(
         harness, directory, file=file.absolute() if file else None, snapshot=snapshot or "", foreign=foreign
     )

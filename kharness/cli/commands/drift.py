@@ -8,13 +8,16 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
 
-from kharness.cli.here import complete_names, open_here, open_to_act
+from kharness.cli.choice import Chosen, Opened, choose, in_production, open_compose_project
+from kharness.cli.choice import everything as all_projects
+from kharness.cli.here import complete_names, open_here, recovered
 from kharness.cli.output import duration, show, tell
-from kharness.errors import StateError, UsageError
+from kharness.errors import KharnessError, StateError, UsageError
 from kharness.report.release import Line, reason_lines
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from kharness.ops.drift.scan import ScanTarget
     from kharness.ops.drift.watch import ResponseOptions, Watch
     from kharness.ops.harness import Harness
-    from kharness.plan.drift.changes import ScanResult
+    from kharness.plan.drift.changes import Action, ScanResult
 
 
 MOST = 25
@@ -59,33 +62,100 @@ def cowscan_command(
       kharness cowscan
       kharness cowscan filewatchdock --snapshot --restart
     """
-    from kharness.ops.drift.scan import chosen
     from kharness.ops.drift.watch import ResponseOptions, respond
     from kharness.ops.launch.dry_run import would_respond
     from kharness.report.drift import done_lines, done_value, drift_lines, drift_value
 
     asked = ResponseOptions(snapshot=snapshot, remove=remove, restart=restart)
-    harness = open_to_act() if restart and not dry_run else open_here()
+    scopes = _scopes(names, act=restart and not dry_run)
     if accept:
-        _accept_volumes(harness, names, asked, dry_run=dry_run)
+        _accept_volumes(scopes, names, asked, dry_run=dry_run)
         return
-    found = _scan_and_record(harness, chosen(harness, names, prefix=sys.stdin.isatty()))
+    scans = [(opened, _scan_and_record(opened.view, targets)) for opened, targets in scopes.targets]
     most = None if everything else MOST
+    found = _called(scans)
     if not as_json:
         show(drift_lines(found, most=most))
-    done = tuple(would_respond(harness, found, asked) if dry_run else respond(harness, found, asked))
+    done: list[Action] = []
+    for opened, of_one in scans:
+        harness = opened.view
+        actions = would_respond(harness, of_one, asked) if dry_run else respond(harness, of_one, asked)
+        done += [replace(each, name=opened.called(each.name)) for each in actions]
     if not as_json:
         show(done_lines(done, removed=remove))
     if asked.acts and done and not dry_run:
-        # By name: a container that was launched again is another one.
-        found = _scan_and_record(harness, chosen(harness, [each.name for each in found]))
+        found = _called([(opened, _scan_again(opened.view, of_one)) for opened, of_one in scans])
         if not as_json:
             click.echo("afterwards:")
             show(drift_lines(found, most=most))
     if as_json:
         click.echo(json.dumps({**drift_value(found), "done": done_value(done)}, indent=2))
+    for error in scopes.broken:
+        click.echo(str(error), err=True)
     ok = all(each.ok for each in found) and all(each.good for each in done)
     sys.exit(0 if ok else 1)
+
+
+@dataclass(frozen=True)
+class _Scopes:
+    targets: list[tuple[Opened[Harness], tuple[ScanTarget, ...]]]
+    broken: tuple[KharnessError, ...] = ()
+
+
+def _scopes(names: tuple[str, ...], *, act: bool) -> _Scopes:
+    """Return what is to be scanned, by project: containers of any name belong to that of container directories."""
+    from kharness.ops.drift.scan import chosen, running
+
+    opened: dict[str, Opened[Harness]] = {}
+    wanted: dict[str, list[str]] = {}
+    broken: tuple[KharnessError, ...] = ()
+    if names:
+        for text in names:
+            found = _chosen_or_any(text)
+            key = found.project.name if found.project else ""
+            opened.setdefault(key, found)
+            up = {target.name for target in running(found.view)} if found.whole else set(found.names)
+            wanted.setdefault(key, []).extend(name for name in found.names if name in up)
+    else:
+        known = all_projects(open_here, open_compose_project)
+        opened = {each.project.name if each.project else "": each for each in known.opened}
+        broken = tuple(known.broken.values())
+    for each in opened.values() if act else ():
+        recovered(each.view)
+    prefix = sys.stdin.isatty()
+    return _Scopes(
+        targets=[
+            (each, chosen(each.view, wanted[key], prefix=prefix) if names and wanted[key] else _all(each, names))
+            for key, each in opened.items()
+        ],
+        broken=broken,
+    )
+
+
+def _all(opened: Opened[Harness], names: tuple[str, ...]) -> tuple[ScanTarget, ...]:
+    from kharness.ops.drift.scan import running
+
+    # A project of which nothing runs has nothing to scan, although it was named.
+    return () if names else running(opened.view)
+
+
+def _chosen_or_any(text: str) -> Chosen[Harness]:
+    # Any container on the engine can be scanned, by the name that the engine has for it.
+    try:
+        return choose(text, gone=in_production)
+    except UsageError:
+        return Chosen(view=open_here(), names=(text,))
+
+
+def _called(scans: Sequence[tuple[Opened[Harness], tuple[ScanResult, ...]]]) -> tuple[ScanResult, ...]:
+    return tuple(replace(each, name=opened.called(each.name)) for opened, of_one in scans for each in of_one)
+
+
+def _scan_again(harness: Harness, found: Sequence[ScanResult]) -> tuple[ScanResult, ...]:
+    from kharness.ops.drift.scan import chosen
+
+    # By name: a container that was launched again is another one.
+    return _scan_and_record(harness, chosen(harness, [each.name for each in found])) if found else ()
 
 
 def _scan_and_record(harness: Harness, targets: Sequence[ScanTarget]) -> tuple[ScanResult, ...]:
@@ -99,14 +169,16 @@ def _scan_and_record(harness: Harness, targets: Sequence[ScanTarget]) -> tuple[S
     return found
 
 
-def _accept_volumes(harness: Harness, names: tuple[str, ...], asked: ResponseOptions, *, dry_run: bool) -> None:
-    from kharness.ops.drift.scan import accept_volumes, chosen
+def _accept_volumes(scopes: _Scopes, names: tuple[str, ...], asked: ResponseOptions, *, dry_run: bool) -> None:
+    from kharness.ops.drift.scan import accept_volumes
     from kharness.ops.drift.watch import ResponseOptions
 
     if not names or asked != ResponseOptions() or dry_run:
         raise UsageError("--accept needs the NAMES of containers whose volumes are right, and does nothing else")
-    for name, path, count in accept_volumes(harness, chosen(harness, names, prefix=sys.stdin.isatty())):
-        click.echo(f"{name}: {path} is recorded, with {count:,} {'entry' if count == 1 else 'entries'}")
+    for opened, targets in scopes.targets:
+        for name, path, count in accept_volumes(opened.view, targets):
+            called, entries = opened.called(name), "entry" if count == 1 else "entries"
+            click.echo(f"{called}: {path} is recorded, with {count:,} {entries}")
 
 
 UNHEALTHY = 503
@@ -134,9 +206,9 @@ def watch_command(names: tuple[str, ...], *, every: float, listen: str, seen: bo
     from kharness.plan.drift.watch import reasons
     from kharness.report.drift import ALL_OK
 
-    harness = open_here()
     if dry_run and not seen:
         raise UsageError("--dry-run is for --acknowledge: a watch changes nothing")
+    harness, names = _watched(names)
     if seen:
         _acknowledge(harness, names, dry_run=dry_run)
         return
@@ -154,6 +226,16 @@ def watch_command(names: tuple[str, ...], *, every: float, listen: str, seen: bo
                 said = now
                 show((Line("NOT ok:", "bad"), *reason_lines(now)) if now else (Line(ALL_OK, "good"),))
             ended.wait(every)
+
+
+def _watched(names: tuple[str, ...]) -> tuple[Harness, tuple[str, ...]]:
+    """Open the only project that names belong to; without names, that of the current directory."""
+    if not names:
+        return open_here(), ()
+    found = [_chosen_or_any(text) for text in names]
+    if len({each.project for each in found}) > 1:
+        raise UsageError(f"watch: {', '.join(names)} are of several projects, and each needs a watch of its own")
+    return found[0].view, tuple(name for each in found for name in each.names)
 
 
 def _health_page(watch: Watch) -> Page:

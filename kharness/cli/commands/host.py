@@ -15,9 +15,13 @@ import click
 from kharness.cli.group import Summaries
 from kharness.cli.here import host_here, open_here, project_here
 from kharness.cli.output import dry_run_option, print_table, tell
-from kharness.errors import EngineUnavailableError
+from kharness.errors import EngineUnavailableError, SettingsError
+from kharness.ops.project.targets import Targets
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kharness.host.project.compose_folders import KnownProject
     from kharness.host.project.projects import Registered
     from kharness.plan.project import Described
 
@@ -130,8 +134,8 @@ def _answers(engine: str | None) -> bool:
 def project_command(*, take: bool, dry_run: bool) -> None:
     """Print which project this folder is.
 
-    All containers, images and records belong to a project. Its name is '[tool.kharness] project' of pyproject.toml, or
-    the folder's name. Two folders cannot have the same name: --take decides between them.
+    All containers, images and records belong to a project. Its name is '[tool.kharness] project' of pyproject.toml,
+    that of a Compose file, or the folder's name. Two folders cannot have the same name: --take decides between them.
 
     \b
     Examples:
@@ -139,11 +143,22 @@ def project_command(*, take: bool, dry_run: bool) -> None:
       kharness project --take
     """
     from kharness.host.project.projects import registered, take_name
+    from kharness.settings.project import Project, project_of
 
     host = host_here()
-    project = project_here(host)
+    project, service = project_here(host), "NAME"
+    compose = Targets(cwd=Path.cwd(), environ=os.environ).here
+    if compose is not None and project_of(Path.cwd()) is None:
+        project = Project(name=compose.name, path=compose.folder.path.resolve())
+        service = f"{compose.name}-SERVICE"
     if not take:
-        _print_project(registered(host.state_dir, project), host.repository, Path(host.dv))
+        known = registered(host.state_dir, project)
+        repository = known.repository_or(host.repository)
+        if service != "NAME":
+            from kharness.ops.harness import COMPOSE_REPOSITORY
+
+            repository = host.repository or COMPOSE_REPOSITORY
+        _print_project(known, f"{repository}/{service}", Path(host.dv))
     elif dry_run:
         click.echo(f"{project.path} would be project {project.name!r}")
     else:
@@ -151,10 +166,10 @@ def project_command(*, take: bool, dry_run: bool) -> None:
         click.echo(f"{taken.path} is project {taken.name!r}")
 
 
-def _print_project(known: Registered, repository: str | None, volume_root: Path) -> None:
+def _print_project(known: Registered, images: str, volume_root: Path) -> None:
     click.echo(f"project      {known.name}")
     click.echo(f"folder       {known.path}")
-    click.echo(f"images       {known.repository_or(repository)}/NAME")
+    click.echo(f"images       {images}")
     click.echo(f"volume root  {volume_root}")
 
 
@@ -169,7 +184,7 @@ def _print_project(known: Registered, repository: str | None, volume_root: Path)
 def list_command(
     *, autostart: bool, waves: bool, not_up: bool, buildable: bool, testable: bool, quiet: bool, as_json: bool
 ) -> None:
-    """List container directories.
+    """List container directories and services.
 
     All, or those that fit every option. Settings that cannot be read are reported on standard error, with exit status
     1.
@@ -184,7 +199,9 @@ def list_command(
     from kharness.settings.catalog import find_containers
 
     configured = host_here()
-    found = tuple(describe(find_containers(configured.source_paths).directories, below=configured.defaults))
+    targets = Targets(cwd=Path.cwd(), environ=os.environ)
+    described = describe(find_containers(configured.source_paths).directories, below=configured.defaults)
+    found = (*described, *(each for project in targets.known for each in _services(targets, project)))
     if not found:
         click.echo("there is no container directory: no source path holds any", err=True)
     chosen = [each for each in found if (each.buildable or not buildable) and (each.testable or not testable)]
@@ -208,11 +225,29 @@ def list_command(
         sys.exit(1)
 
 
+def _services(targets: Targets, project: KnownProject) -> Iterator[Described]:
+    from kharness.ops.project.listing import describe_services
+    from kharness.plan.project import Described
+
+    try:
+        compose = targets.compose(project)
+    except SettingsError as error:
+        yield Described(name=project.name, path=str(project.folder.path), project=project.name, broken=str(error))
+        return
+    yield from describe_services(compose, path=project.folder.path)
+
+
 def _why_down(found: list[Described]) -> dict[str, str | None]:
+    from kharness.cli.choice import everything, open_compose_project
     from kharness.ops.fleet.status import why_down
 
-    harness = open_here()
-    reasons = ((each.name, why_down(harness, each.name)) for each in found)
+    names = {each.name for each in found}
+    reasons = (
+        (opened.called(directory.name), why_down(opened.view, directory.name))
+        for opened in everything(open_here, open_compose_project).opened
+        for directory in opened.view.catalog.directories
+        if opened.called(directory.name) in names
+    )
     return {name: why for name, why in reasons if why}
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kharness.cli.here import name_argument, open_here, open_to_act, select
+from kharness.cli.choice import choose, choose_one, each, everything, open_compose_project
+from kharness.cli.here import name_argument, open_here, recovered
 from kharness.cli.output import dry_run_option, show
 from kharness.plan.facts import short_id
 from kharness.report.table import time_text
@@ -35,14 +36,19 @@ def build_command(name: str, *, rebuild: bool, dry_run: bool) -> None:
     """
     from kharness.ops.image.build import build, would_build
 
-    harness = open_here()
-    directory = select(harness, name)
-    if dry_run:
-        told = would_build(harness, directory, harness.settings(directory), rebuild=rebuild)
-        click.echo(f"{directory.name}: {told}")
-        return
-    built = build(harness, directory, harness.settings(directory), rebuild=rebuild)
-    click.echo(built.image.id)
+    chosen = choose(name)
+    harness = chosen.view
+
+    def make(name: str) -> None:
+        directory = harness.catalog.select(name, prefix=False)
+        if dry_run:
+            told = would_build(harness, directory, harness.settings(directory), rebuild=rebuild)
+            click.echo(f"{chosen.called(name)}: {told}")
+            return
+        built = build(harness, directory, harness.settings(directory), rebuild=rebuild)
+        click.echo(f"{chosen.called(name)}: {built.image.id}" if chosen.whole else built.image.id)
+
+    each(chosen, make)
 
 
 MOST = 25
@@ -51,9 +57,9 @@ MOST = 25
 
 @click.command("diff")
 @name_argument
-@click.option("--all", "everything", is_flag=True, help="Show every difference, not only the first of each kind.")
+@click.option("--all", "all_of_it", is_flag=True, help="Show every difference, not only the first of each kind.")
 @click.option("--json", "as_json", is_flag=True, help="For programs: everything.")
-def diff_command(name: str, *, everything: bool, as_json: bool) -> None:
+def diff_command(name: str, *, all_of_it: bool, as_json: bool) -> None:
     """Compare :latest of NAME with :live.
 
     Configuration, packages, files and size; and what the settings would change of the launch.
@@ -64,15 +70,31 @@ def diff_command(name: str, *, everything: bool, as_json: bool) -> None:
       kharness diff filewatchdock --all
     """
     from kharness.ops.image.difference import compare
+
+    chosen = choose(name)
+    most = None if all_of_it else MOST
+    values: dict[str, object] = {}
+
+    def tell(name: str) -> None:
+        found = compare(chosen.view, chosen.view.catalog.select(name, prefix=False))
+        if as_json:
+            values[name] = _difference_value(found)
+            return
+        if chosen.whole:
+            click.echo(f"{chosen.called(name)}:")
+        _print_difference(found, most=most)
+
+    each(chosen, tell, atlast=lambda: _print_json(values, whole=chosen.whole) if as_json else None)
+
+
+def _print_json(values: dict[str, object], *, whole: bool) -> None:
+    for value in [values] if whole else values.values():
+        click.echo(json.dumps(value, indent=2))
+
+
+def _print_difference(found: ImageDifference, *, most: int | None) -> None:
     from kharness.report.image import section
 
-    harness = open_here()
-    directory = select(harness, name)
-    found = compare(harness, directory)
-    if as_json:
-        click.echo(json.dumps(_difference_value(found), indent=2))
-        return
-    most = None if everything else MOST
     show(section("options of the launch", found.settings, most=most))
     if found.live.id == found.latest.id:
         click.echo(f"image {short_id(found.live.id)} is :latest and :live")
@@ -118,8 +140,8 @@ def hardening_command(name: str, *, live: bool, everything: bool, as_json: bool)
     from kharness.ops.image.hardening import hardening_of
     from kharness.report.image import hardening_lines
 
-    harness = open_here()
-    found = hardening_of(harness, select(harness, name), live=live)
+    chosen = choose_one(name)
+    found = hardening_of(chosen.view, chosen.directory, live=live)
     if found.record is None:
         click.echo(f"{found.name}: what was taken from {found.ref} is not known: {found.why}", err=True)
         sys.exit(1)
@@ -160,10 +182,15 @@ def prune_command(*, keep: int | None, dry_run: bool) -> None:
     """
     from kharness.ops.image.prune import prune
 
-    harness = open_to_act(dry_run=dry_run)
+    known = everything(open_here, open_compose_project)
     nothing = True
-    for pruned in prune(harness, keep=keep, dry_run=dry_run):
-        click.echo(f"{'would remove' if dry_run else 'removed'} {pruned.what} ({pruned.size / 1e6:.0f} MB)")
-        nothing = False
+    for opened in known.opened:
+        harness = opened.view if dry_run else recovered(opened.view)
+        for pruned in prune(harness, keep=keep, dry_run=dry_run):
+            what = opened.called(pruned.what)
+            click.echo(f"{'would remove' if dry_run else 'removed'} {what} ({pruned.size / 1e6:.0f} MB)")
+            nothing = False
     if nothing:
         click.echo("nothing to remove")
+    for error in known.broken.values():
+        click.echo(str(error), err=True)

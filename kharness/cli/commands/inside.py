@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import shlex
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
+from kharness.cli.choice import choose, choose_one, in_production
 from kharness.cli.handover import PROGRAM, hand_over, is_terminal, lend, terminal_words
-from kharness.cli.here import complete_names, name_argument, open_here, select_name
+from kharness.cli.here import complete_names, name_argument
 from kharness.cli.output import shown_line, tell
 from kharness.cli.streams import INTERRUPTED
 from kharness.errors import UsageError
-from kharness.ops.project.production import must_be_there, must_run
+from kharness.ops.project.production import must_be_there, must_run, present
+
+if TYPE_CHECKING:
+    from kharness.plan.facts import ContainerFacts
 
 
 @click.command("exec", context_settings={"allow_interspersed_args": False})
@@ -47,8 +52,9 @@ def exec_command(
         words = words[1:]
     if not words:
         raise UsageError("exec: should be told a command after the container's name")
-    harness = open_here()
-    found = must_run(harness, select_name(harness, name))
+    chosen = choose_one(name, gone=in_production)
+    harness = chosen.view
+    found = must_run(harness, chosen.name)
     said = {"--user": user, "--workdir": workdir}
     options = [word for option, value in said.items() if value for word in (option, value)]
     options += [word for variable in variables for word in ("--env", variable)]
@@ -70,8 +76,8 @@ def enter_command(name: str, *, user: str) -> None:
     """
     from kharness.ops.session.debug import shell_of_container
 
-    harness = open_here()
-    name = select_name(harness, name)
+    chosen = choose_one(name, gone=in_production)
+    harness, name = chosen.view, chosen.name
     found = must_run(harness, name)
     shell = shell_of_container(harness, name, found.id)
     hand_over(harness, ("exec", *terminal_words(), "--user", user, found.id, *shell))
@@ -90,8 +96,8 @@ def attach_command(name: str) -> None:
       kharness attach filewatchdock
       kharness console filewatchdock
     """
-    harness = open_here()
-    name = select_name(harness, name)
+    chosen = choose_one(name, gone=in_production)
+    harness, name = chosen.view, chosen.name
     found = must_run(harness, name)
     said = found.raw.get("Config", {})
     takes = bool(said.get("OpenStdin")) and (sys.stdin.isatty() or not said.get("Tty"))
@@ -142,8 +148,8 @@ def debug_command(name: str, words: tuple[str, ...], *, image: str | None, dry_r
     """
     from kharness.ops.session.debug import debug
 
-    harness = open_here()
-    name = select_name(harness, name)
+    chosen = choose_one(name, gone=in_production)
+    harness, name = chosen.view, chosen.name
     said = debug(harness, name, words[1:] if words[:1] == ("--",) else words, image=image, tty=is_terminal())
     if dry_run:
         click.echo(shlex.join((PROGRAM, *said)))
@@ -163,8 +169,8 @@ PREFIX_COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "bright_cyan", "
 def logs_command(names: tuple[str, ...], *, follow: bool, tail: int | None, timestamps: bool) -> None:
     """Show the output of containers.
 
-    Of stopped ones, too. Lines of several containers are sorted by time, and begin with the container's name. What a
-    container wrote to standard error goes to standard error.
+    Of stopped ones, too, and of all services of a Compose project. Lines of several containers are sorted by time, and
+    begin with the container's name. What a container wrote to standard error goes to standard error.
 
     \b
     Examples:
@@ -173,9 +179,17 @@ def logs_command(names: tuple[str, ...], *, follow: bool, tail: int | None, time
     """
     from kharness.ops.host.logs import logs
 
-    harness = open_here()
-    chosen = dict.fromkeys(select_name(harness, name) for name in names)
-    containers = {name: must_be_there(harness, name) for name in chosen}
+    containers: dict[str, ContainerFacts] = {}
+    for text in names:
+        chosen = choose(text, gone=in_production)
+        # Whose harness reads them does not matter: all of this host's production is on one engine.
+        harness = chosen.view
+        for name in chosen.names:
+            found = present(harness, name) if chosen.whole else must_be_there(harness, name)
+            if found is not None:
+                containers[chosen.called(name)] = found
+    if not containers:
+        raise UsageError(f"{', '.join(names)}: no service has a container")
     width = max(map(len, containers))
     prefixes = {
         name: click.style(f"{name:<{width}} | ", fg=PREFIX_COLOURS[place % len(PREFIX_COLOURS)])

@@ -4,38 +4,61 @@ from __future__ import annotations
 
 import re
 import signal as signals
+from typing import TYPE_CHECKING
 
 import click
 
-from kharness.cli.here import complete_names, name_argument, open_here, open_to_act, select, select_name
+from kharness.cli.choice import Chosen, choose, choose_one, each, in_production, in_records
+from kharness.cli.here import complete_names, name_argument, open_here, open_to_act
 from kharness.cli.output import confirm, dry_run_option, show
-from kharness.ops.launch.up import up
+from kharness.ops.launch.up import Up, up
+from kharness.ops.project.production import present
+from kharness.ops.project.untested import release_untested
 from kharness.ops.release.stopping import down, kill, restart
 from kharness.plan.facts import short_id
 from kharness.report.release import Line
 
+if TYPE_CHECKING:
+    from kharness.ops.harness import Harness
+
 
 @click.command("up")
 @name_argument
-@click.option("--untested", is_flag=True, help="Launch an image that was tagged :live by hand; recorded.")
+@click.option("--untested", is_flag=True, help="Launch what no session has passed; recorded.")
 @dry_run_option
 def up_command(name: str, *, untested: bool, dry_run: bool) -> None:
     """Launch NAME from :live, unless it runs.
 
     What it depends on is launched first. The command waits until NAME is ready; if it does not become ready, everything
-    is put back.
+    is put back. NAME may be a Compose project: then all its services, in the order of their dependencies.
 
     \b
     Examples:
       kharness up filewatchdock
-      kharness up filewatchdock --dry-run
+      kharness up shop/web --dry-run
     """
-    harness = open_to_act(dry_run=dry_run)
-    found = up(harness, select(harness, name), dry_run=dry_run, untested=untested)
+    chosen = choose(name, act=True, dry_run=dry_run)
+
+    def launch(name: str) -> None:
+        directory = chosen.view.catalog.select(name, prefix=False)
+        if untested and chosen.project is not None:
+            fresh = False
+            for released, what in release_untested(chosen.view, directory, needs=not chosen.whole, dry_run=dry_run):
+                click.echo(f"{chosen.called(released)}: {what}", err=True)
+                fresh |= released == name
+            if fresh and dry_run:
+                return
+        _print_up(chosen, up(chosen.view, directory, dry_run=dry_run, untested=untested), dry_run=dry_run)
+
+    each(chosen, launch, held=True)
+
+
+def _print_up(chosen: Chosen[Harness], found: Up, *, dry_run: bool) -> None:
+    name = chosen.called(found.name)
     if found.state != "running":
-        click.echo(f"{found.name}: {'would run' if dry_run else 'runs'} {short_id(found.image)}")
+        click.echo(f"{name}: {'would run' if dry_run else 'runs'} {short_id(found.image)}")
     else:
-        click.echo(f"{found.name}: runs {short_id(found.image)} already")
+        click.echo(f"{name}: runs {short_id(found.image)} already")
     show(Line(f"  note: {note}", "doubtful") for note in found.notes)
 
 
@@ -46,20 +69,28 @@ def down_command(name: str, *, dry_run: bool) -> None:
     """Stop NAME until it is started by its name.
 
     It has its stop_grace_period to end in order. It is not removed; 'kharness up' launches a new one. Commands over
-    many containers, and a reboot, leave it stopped.
+    many containers, and a reboot, leave it stopped. Of a Compose project, dependents are stopped first.
 
     \b
     Examples:
       kharness down filewatchdock
-      kharness down filewatchdock --dry-run
+      kharness down shop --dry-run
     """
-    harness = open_to_act(dry_run=dry_run)
-    found = down(harness, select_name(harness, name), dry_run=dry_run)
-    if not found.was_up:
-        click.echo(f"{found.name}: does not run: {found.state}")
-    else:
-        click.echo(f"{found.name}: {'would be stopped' if dry_run else f'stopped: {found.state}'}")
-    show(Line(f"  note: {note}", "doubtful") for note in found.notes)
+    chosen = choose(name, act=True, dry_run=dry_run, gone=in_production)
+
+    def stop(name: str) -> None:
+        called = chosen.called(name)
+        if chosen.whole and present(chosen.view, name) is None:
+            click.echo(f"{called}: has no container")
+            return
+        found = down(chosen.view, name, dry_run=dry_run)
+        if not found.was_up:
+            click.echo(f"{called}: does not run: {found.state}")
+        else:
+            click.echo(f"{called}: {'would be stopped' if dry_run else f'stopped: {found.state}'}")
+        show(Line(f"  note: {note}", "doubtful") for note in found.notes)
+
+    each(chosen, stop, backwards=True)
 
 
 @click.command("restart")
@@ -76,13 +107,17 @@ def restart_command(name: str, *, dry_run: bool) -> None:
       kharness restart filewatchdock
       kharness restart filewatchdock --dry-run
     """
-    harness = open_to_act(dry_run=dry_run)
-    found = restart(harness, select(harness, name), dry_run=dry_run)
-    if found.seconds is None:
-        click.echo(f"{found.name}: {found.container} would be restarted")
-    else:
-        click.echo(f"{found.name}: restarted, ready after {found.seconds:.1f} s")
-    show(Line(f"  note: {note}", "doubtful") for note in found.notes)
+    chosen = choose(name, act=True, dry_run=dry_run)
+
+    def again(name: str) -> None:
+        found = restart(chosen.view, chosen.view.catalog.select(name, prefix=False), dry_run=dry_run)
+        if found.seconds is None:
+            click.echo(f"{chosen.called(name)}: {found.container} would be restarted")
+        else:
+            click.echo(f"{chosen.called(name)}: restarted, ready after {found.seconds:.1f} s")
+        show(Line(f"  note: {note}", "doubtful") for note in found.notes)
+
+    each(chosen, again, held=True)
 
 
 REAL_TIME = re.compile(r"RTM(IN\+|AX-)\d{1,2}")
@@ -111,11 +146,14 @@ def kill_command(name: str, *, signal: str, dry_run: bool) -> None:
       kharness kill -s HUP filewatchdock
       kharness hup filewatchdock
     """
-    harness = open_to_act(dry_run=dry_run)
-    name = select_name(harness, name)
-    found = kill(harness, name, signal, dry_run=dry_run)
+    chosen = choose(name, act=True, dry_run=dry_run, gone=in_production)
     what = f"signal {signal}" if signal.isdecimal() else f"SIG{signal}"
-    click.echo(f"{name}: {what} {'would be' if dry_run else 'was'} sent to {found.name}")
+
+    def send(name: str) -> None:
+        found = kill(chosen.view, name, signal, dry_run=dry_run)
+        click.echo(f"{chosen.called(name)}: {what} {'would be' if dry_run else 'was'} sent to {found.name}")
+
+    each(chosen, send, backwards=True)
 
 
 @click.command("rename")
@@ -160,7 +198,10 @@ def retire_command(name: str, *, yes: bool, dry_run: bool) -> None:
     from kharness.ops.project.retire import retire
     from kharness.report.project import retirement_lines, summary
 
-    harness = open_to_act(dry_run=dry_run)
+    # A name alone is one of this folder's, whether or not anything but records of it is left.
+    service = choose_one(name, act=True, dry_run=dry_run, gone=in_records) if "/" in name else None
+    harness = service.view if service else open_to_act(dry_run=dry_run)
+    name = service.name if service else name
     planned = retire(harness, name, dry_run=True)
     if not dry_run and planned.ended is None:
         confirm(name, summary(planned), "retire it", yes=yes)

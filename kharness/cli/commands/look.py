@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-from kharness.cli.here import complete_names, look_here, name_argument, open_here, select, select_name
+from kharness.cli.choice import choose_look, each, open_compose_project
+from kharness.cli.choice import everything as all_projects
+from kharness.cli.here import complete_names, look_here, name_argument, open_here
 from kharness.cli.output import print_table
 from kharness.cli.running import main
 from kharness.errors import EngineError
 from kharness.ops.project.listing import images, production
-from kharness.ops.project.production import must_run, present
+from kharness.ops.project.production import called, must_run, present
 from kharness.ops.project.unfinished import hints_of
 from kharness.ops.project.view import View
 from kharness.plan.launch.life import why_not_up
@@ -35,8 +38,11 @@ from kharness.report.project import (
 )
 
 if TYPE_CHECKING:
-    from kharness.errors import SettingsError
+    from kharness.errors import KharnessError, SettingsError
+    from kharness.plan.project import ListedImage
     from kharness.settings.model import Settings
+
+NO_DIRECTORY = "no source path has its container directory"
 
 
 @click.command("ps")
@@ -53,34 +59,46 @@ def ps_command(*, everything: bool, as_json: bool) -> None:
       kharness ps
       kharness ps --all --json
     """
-    view, fleet, broken = _with_settings() if everything or as_json else (look_here(), {}, {})
-    found = production(view, fleet, everything=everything)
+    whole = everything or as_json
+    known = all_projects(open_here if whole else look_here, open_compose_project)
     now = time.time()
+    found: list[Listed] = []
+    notes: list[Callable[[], None]] = []
+    broken: list[KharnessError] = [*known.broken.values()]
+    for opened in known.opened:
+        fleet, unread = _settings(opened.view) if whole else ({}, {})
+        lines = production(opened.view, fleet, everything=everything)
+        found += [replace(line, name=opened.called(line.name)) for line in lines]
+        notes.append(partial(_print_notes, opened.view, lines))
+        broken += unread.values()
     if as_json:
-        click.echo(json.dumps([listed_value(each, now=now) for each in found], indent=2))
+        click.echo(json.dumps([listed_value(line, now=now) for line in found], indent=2))
     elif everything:
-        print_table(EVERYTHING, ((*listed_row(each, now=now), wave_text(each)) for each in found))
+        print_table(EVERYTHING, ((*listed_row(line, now=now), wave_text(line)) for line in found))
     else:
-        print_table(PRODUCTION, (listed_row(each, now=now) for each in found))
+        print_table(PRODUCTION, (listed_row(line, now=now) for line in found))
     if not found and not as_json:
         click.echo("nothing of production is here", err=True)
-    _print_notes(view, found)
-    for error in broken.values():
+    for note in notes:
+        note()
+    for error in broken:
         click.echo(str(error), err=True)
 
 
-def _with_settings() -> tuple[View, Mapping[str, Settings], Mapping[str, SettingsError]]:
-    harness = open_here()
-    return harness, *harness.fleet()
+def _settings(view: View) -> tuple[Mapping[str, Settings], Mapping[str, SettingsError]]:
+    from kharness.ops.harness import Harness
+
+    return view.fleet() if isinstance(view, Harness) else ({}, {})
 
 
 def _print_notes(view: View, found: tuple[Listed, ...]) -> None:
-    for each in found:
-        if each.laid:
-            click.echo(each.laid, err=True)
-        if not each.known:
-            click.echo(f"{each.name}: no source path has its container directory", err=True)
-    for name, hint in hints_of(view, {each.name for each in found if not each.known}).items():
+    for line in found:
+        if line.laid:
+            click.echo(line.laid, err=True)
+        if not line.known:
+            where = f"{view.catalog.folder} has no such service" if view.catalog.folder else NO_DIRECTORY
+            click.echo(f"{called(view, line.name)}: {where}", err=True)
+    for name, hint in hints_of(view, {line.name for line in found if not line.known}).items():
         click.echo(f"{name}: {hint}", err=True)
     for shadowed in view.catalog.shadowed:
         first = view.catalog.get(shadowed.name)
@@ -100,12 +118,16 @@ def ip_command(name: str) -> None:
       kharness ip filewatchdock
       ping "$(kharness ip filewatchdock)"
     """
-    view = look_here()
-    found = must_run(view, select_name(view, name))
-    if not found.addresses:
-        raise EngineError(f"{found.name}: has no address of its own; it may be on the host's network, or on none")
-    for _, address in sorted(found.addresses.items()):
-        click.echo(address)
+    chosen = choose_look(name)
+
+    def tell(name: str) -> None:
+        found = must_run(chosen.view, name)
+        if not found.addresses:
+            raise EngineError(f"{found.name}: has no address of its own; it may be on the host's network, or on none")
+        for _, address in sorted(found.addresses.items()):
+            click.echo(f"{chosen.called(name)} {address}" if chosen.whole else address)
+
+    each(chosen, tell)
 
 
 @click.command("ips")
@@ -120,12 +142,17 @@ def ips_command(*, as_json: bool) -> None:
       kharness ips
       kharness ips --json
     """
-    found = production(look_here(), {})
+    known = all_projects(look_here, open_compose_project)
+    found = [
+        replace(line, name=opened.called(line.name)) for opened in known.opened for line in production(opened.view, {})
+    ]
     if as_json:
-        value = {each.name: dict(each.facts.addresses) for each in found if each.facts and each.facts.up}
+        value = {line.name: dict(line.facts.addresses) for line in found if line.facts and line.facts.up}
         click.echo(json.dumps(value, indent=2))
-        return
-    print_table(ADDRESSES, address_rows(found))
+    else:
+        print_table(ADDRESSES, address_rows(found))
+    for error in known.broken.values():
+        click.echo(str(error), err=True)
 
 
 @click.command("pid")
@@ -140,8 +167,13 @@ def pid_command(name: str) -> None:
       kharness pid filewatchdock
       nsenter --net --target "$(kharness pid filewatchdock)" ss -tln
     """
-    view = look_here()
-    click.echo(must_run(view, select_name(view, name)).pid)
+    chosen = choose_look(name)
+
+    def tell(name: str) -> None:
+        pid = must_run(chosen.view, name).pid
+        click.echo(f"{chosen.called(name)} {pid}" if chosen.whole else pid)
+
+    each(chosen, tell)
 
 
 @click.command("veth")
@@ -159,9 +191,13 @@ def veth_command(name: str) -> None:
     """
     from kharness.ops.host.ports import veths
 
-    view = look_here()
-    for interface in veths(view, must_run(view, select_name(view, name))):
-        click.echo(interface)
+    chosen = choose_look(name)
+
+    def tell(name: str) -> None:
+        for interface in veths(chosen.view, must_run(chosen.view, name)):
+            click.echo(f"{chosen.called(name)} {interface}" if chosen.whole else interface)
+
+    each(chosen, tell)
 
 
 @click.command("is-up")
@@ -176,12 +212,14 @@ def is_up_command(name: str) -> None:
       kharness is-up filewatchdock
       kharness is-up filewatchdock >/dev/null || echo it is down
     """
-    view = look_here()
-    name = select_name(view, name)
-    found = present(view, name)
-    said = life_text(found, now=time.time()) if found else "has no container"
-    click.echo(f"{name}: {said}")
-    sys.exit(1 if found is None or why_not_up(found) else 0)
+    chosen = choose_look(name)
+    bad = False
+    for one in chosen.names:
+        found = present(chosen.view, one)
+        said = life_text(found, now=time.time()) if found else "has no container"
+        click.echo(f"{chosen.called(one)}: {said}")
+        bad |= found is None or bool(why_not_up(found))
+    sys.exit(1 if bad else 0)
 
 
 @click.command("images")
@@ -197,14 +235,26 @@ def images_command(name: str | None, *, as_json: bool) -> None:
       kharness images filewatchdock
       kharness images --json
     """
-    view = look_here()
-    found = images(view, (select(view, name),) if name else view.catalog.directories)
+    found: list[ListedImage] = []
+    broken: Mapping[str, KharnessError] = {}
+    if name is not None:
+        chosen = choose_look(name)
+        directories = tuple(filter(None, map(chosen.view.catalog.get, chosen.names)))
+        found = [replace(line, name=chosen.called(line.name)) for line in images(chosen.view, directories)]
+    else:
+        known = all_projects(look_here, open_compose_project)
+        broken = known.broken
+        for opened in known.opened:
+            lines = images(opened.view, opened.view.catalog.directories)
+            found += [replace(line, name=opened.called(line.name)) for line in lines]
     if as_json:
-        click.echo(json.dumps([asdict(each) for each in found], indent=2))
+        click.echo(json.dumps([asdict(line) for line in found], indent=2))
         return
     print_table(IMAGES, map(image_row, found))
     if not found:
         click.echo(f"{name or 'none of the container directories'}: no image is here", err=True)
+    for error in broken.values():
+        click.echo(str(error), err=True)
 
 
 @click.command("map")

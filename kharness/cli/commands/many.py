@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
 
+from kharness.cli.choice import everything, open_compose_project
 from kharness.cli.commands.session import if_changed_option, prod_ready_option, ready_option
 from kharness.cli.fleet import GroupOptions, group_options, keep_going_option, run_group
 from kharness.cli.here import open_here
@@ -17,7 +18,9 @@ from kharness.errors import UsageError
 from kharness.plan.session.modes import session_flags
 
 if TYPE_CHECKING:
+    from kharness.errors import KharnessError
     from kharness.plan.fleet.course import JobResult
+    from kharness.plan.fleet.status import Checked, Other
 
 
 @click.command("up-all")
@@ -34,7 +37,7 @@ def up_all_command(*, keep_going: bool, shared: GroupOptions) -> None:
       kharness up-all
       kharness up-all --keep-going --parallel 8
     """
-    from kharness.ops.fleet.groups import Options
+    from kharness.ops.fleet.members import Options
 
     run_group("up-all", shared, Options(keep_going=keep_going))
 
@@ -52,7 +55,7 @@ def down_all_command(*, everything: bool, shared: GroupOptions) -> None:
       kharness down-all
       kharness down-all --everything --dry-run
     """
-    from kharness.ops.fleet.groups import Options
+    from kharness.ops.fleet.members import Options
 
     run_group("down-all", shared, Options(everything=everything))
 
@@ -71,7 +74,7 @@ def restart_all_command(*, keep_going: bool, shared: GroupOptions) -> None:
       kharness restart-all
       kharness restart-all --dry-run
     """
-    from kharness.ops.fleet.groups import Options
+    from kharness.ops.fleet.members import Options
 
     run_group("restart-all", shared, Options(keep_going=keep_going))
 
@@ -89,30 +92,33 @@ def build_all_command(*, rebuild: bool, shared: GroupOptions) -> None:
       kharness build-all
       kharness build-all --rebuild --parallel 2
     """
-    from kharness.ops.fleet.groups import Options
+    from kharness.ops.fleet.members import Options
 
     run_group("build-all", shared, Options(rebuild=rebuild), acts=False)
 
 
 @click.command("test-all")
+@ready_option
 @prod_ready_option
 @click.option("--in-prod", is_flag=True, help="What runs in production now; launch nothing.")
 @if_changed_option
 @group_options
-def test_all_command(*, prod_ready: bool, in_prod: bool, if_changed: bool, shared: GroupOptions) -> None:
+def test_all_command(*, ready: bool, prod_ready: bool, in_prod: bool, if_changed: bool, shared: GroupOptions) -> None:
     """Test all containers, each in its own session.
 
-    Bases are tested first; containers on a base that failed are held back.
+    A Compose project is one session, with copies of the data where a service has any. Bases are tested first;
+    containers on a base that failed are held back.
 
     \b
     Examples:
       kharness test-all --if-changed
       kharness test-all --in-prod --json
     """
-    from kharness.ops.fleet.groups import Options
+    from kharness.ops.fleet.members import Options
 
-    flags = session_flags(prod_ready=prod_ready, in_prod=in_prod, if_changed=if_changed)
-    run_group("test-all", shared, Options(flags=flags), acts=False)
+    flags = session_flags(prod_ready=prod_ready, in_prod=in_prod, if_changed=if_changed, ready=ready)
+    options = Options(flags=flags, mode_is_given=ready or prod_ready or in_prod)
+    run_group("test-all", shared, options, acts=False)
 
 
 @click.command("upgrade-all")
@@ -134,7 +140,7 @@ def upgrade_all_command(
       kharness upgrade-all --dry-run
       kharness upgrade-all --prod-ready --keep-going
     """
-    from kharness.ops.fleet.groups import Options
+    from kharness.ops.fleet.members import Options
 
     flags = session_flags(prod_ready=prod_ready, if_changed=if_changed, launch=True, ready=ready)
     options = Options(flags=flags, keep_going=keep_going, mode_is_given=ready or prod_ready)
@@ -156,7 +162,7 @@ def run_in_all_command(words: tuple[str, ...], *, user: str | None, shared: Grou
       kharness run-in-all cat /etc/os-release
       kharness ria --json -- sh -c 'ls /tmp | wc -l'
     """
-    from kharness.ops.fleet.groups import Options
+    from kharness.ops.fleet.members import Options
 
     if words[0] == "--":
         words = words[1:]
@@ -187,12 +193,20 @@ def check_all_up_command(*, as_json: bool) -> None:
       kharness check-all-up || mail -s 'containers' root </dev/null
     """
     from kharness.ops.fleet.status import check_all_up, others
+    from kharness.ops.project.identity import is_used
     from kharness.report.fleet import checked_lines
 
-    harness = open_here()
-    fleet, broken = harness.fleet()
-    checked = check_all_up(harness, fleet)
-    more = others(harness, fleet)
+    known = everything(open_here, open_compose_project)
+    broken: dict[str, KharnessError] = dict(known.broken)
+    checked: list[Checked] = []
+    more: list[Other] = []
+    for opened in known.opened:
+        if not is_used(opened.view):
+            continue
+        fleet, unread = opened.view.fleet()
+        broken |= {opened.called(name): error for name, error in unread.items()}
+        checked += [replace(found, name=opened.called(found.name)) for found in check_all_up(opened.view, fleet)]
+        more += [replace(found, name=opened.called(found.name)) for found in others(opened.view, fleet)]
     # Where nothing starts with the host, nothing was looked at, and that is no good news.
     blind = not checked and bool(more)
     wrong = [(found.name, reason) for found in checked for reason in found.reasons]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from kharness.cli.here import complete_names, name_argument, open_here, open_to_act, select
+from kharness.cli.choice import Opened, choose, choose_one, everything, in_records, open_compose_project
+from kharness.cli.here import complete_names, name_argument, open_here
 from kharness.cli.output import confirm, dry_run_option, print_table, show
 from kharness.errors import RefusedError, UsageError
 from kharness.plan.facts import short_id
@@ -18,6 +20,7 @@ from kharness.report.release import released_lines
 from kharness.report.table import Layout, time_text, writes_text
 
 if TYPE_CHECKING:
+    from kharness.errors import KharnessError
     from kharness.host.state.state import Release
     from kharness.ops.harness import Harness
     from kharness.ops.release.rollback import EarlierData
@@ -44,8 +47,8 @@ def promote_command(name: str, *, untested: bool, dry_run: bool) -> None:
     from kharness.ops.release.release import promote
     from kharness.plan.release.operation import Provenance
 
-    harness = open_to_act(dry_run=dry_run)
-    directory = select(harness, name)
+    chosen = choose_one(name, act=True, dry_run=dry_run)
+    harness, directory = chosen.view, chosen.directory
     tags = harness.tags(directory.name)
     image = harness.engine.image(tags.latest)
     if image is None:
@@ -102,8 +105,8 @@ def rollback_command(name: str, *, to: str | None, data: bool, yes: bool, dry_ru
     """
     from kharness.ops.release.rollback import choose_data, roll_back
 
-    harness = open_to_act(dry_run=dry_run)
-    directory = select(harness, name)
+    chosen = choose_one(name, act=True, dry_run=dry_run)
+    harness, directory = chosen.view, chosen.directory
     if dry_run:
         _print_plan(harness, directory, to, data=data)
         return
@@ -156,25 +159,43 @@ def history_command(name: str | None, *, limit: int, as_json: bool) -> None:
       kharness history
       kharness history filewatchdock --limit 5
     """
-    harness = open_here()
-    # What was retired, or renamed, has a history, and no directory.
-    chosen = name if name is None or name in harness.state.names() else select(harness, name).name
-    releases = harness.state.releases(chosen, limit=limit)
+    found: list[Release] = []
+    broken: Mapping[str, KharnessError] = {}
+    one = ""
+    if name is not None:
+        # What was retired, or renamed, has a history, and no directory.
+        chosen = choose(name, gone=in_records)
+        one = "" if chosen.whole else chosen.called(chosen.name)
+        found += _releases(chosen, None if chosen.whole else chosen.name, limit=limit)
+    else:
+        known = everything(open_here, open_compose_project)
+        broken = known.broken
+        for opened in known.opened:
+            found += _releases(opened, None, limit=limit)
+    releases = sorted(found, key=lambda release: release.at, reverse=True)[:limit]
+    for error in broken.values():
+        click.echo(str(error), err=True)
     if as_json:
         click.echo(json.dumps([asdict(release) for release in releases], indent=2))
         return
     if not releases:
-        click.echo(f"nothing was released yet{f' of {chosen}' if chosen else ''}", err=True)
+        click.echo(f"nothing was released yet{f' of {name}' if name else ''}", err=True)
         return
     # The rest is told of one container at a time.
-    layout = OF_ONE if chosen else OF_ALL
+    layout = OF_ONE if one else OF_ALL
     rows = map(_history_row, releases)
     print_table(layout, (tuple(row[column] for column in layout.columns) for row in rows))
-    for release in releases if chosen else ():
+    for release in releases if one else ():
         if release.note:
             first, *rest = release.note.splitlines()
             more = f" (and {len(rest)} more lines)" if rest else ""
             click.echo(f"{_history_time(release)} {release.kind}: {first}{more}")
+
+
+def _releases(opened: Opened[Harness], name: str | None, *, limit: int) -> list[Release]:
+    return [
+        replace(release, name=opened.called(release.name)) for release in opened.view.state.releases(name, limit=limit)
+    ]
 
 
 def _history_time(release: Release) -> str:
@@ -213,22 +234,33 @@ def recover_command(*, new_ledger: bool, dry_run: bool) -> None:
     from kharness.ops.project.unfinished import all_unfinished
     from kharness.ops.release.recover import recover, would_rebuild
 
-    harness = open_here()
+    known = everything(open_here, open_compose_project)
     if dry_run:
-        told = (would_rebuild(harness),) if new_ledger else would_recover(harness)
+        told = [
+            line
+            for opened in known.opened
+            for line in ((would_rebuild(opened.view),) if new_ledger else would_recover(opened.view))
+        ]
         click.echo("\n".join(told) or "nothing to recover")
         return
-    if new_ledger:
-        _rebuild(harness)
-    found = recover(harness)
-    for recovered in found:
-        for left in recovered.left:
-            click.echo(f"{recovered.operation.name}: {left}", err=True)
-    left_to_do = bool(all_unfinished(harness))
-    if not found and not new_ledger and not left_to_do and not harness.state.operations():
+    nothing, failed = not new_ledger, bool(known.broken)
+    for opened in known.opened:
+        harness = opened.view
+        # One ledger has the records of all projects.
+        if new_ledger and opened is known.opened[0]:
+            _rebuild(harness)
+        found = recover(harness)
+        for recovered in found:
+            for left in recovered.left:
+                click.echo(f"{opened.called(recovered.operation.name)}: {left}", err=True)
+        left_to_do = bool(all_unfinished(harness))
+        nothing &= not found and not left_to_do and not harness.state.operations()
+        failed |= left_to_do or any(recovered.left and not recovered.kept for recovered in found)
+    for error in known.broken.values():
+        click.echo(str(error), err=True)
+    if nothing:
         click.echo("nothing to recover")
-    failed = any(recovered.left and not recovered.kept for recovered in found)
-    sys.exit(1 if failed or left_to_do else 0)
+    sys.exit(1 if failed else 0)
 
 
 def _rebuild(harness: Harness) -> None:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import click
 
-from kharness.cli.dryrun import PRODUCTION, print_commands, print_development, print_launch, print_shell
+from kharness.cli.choice import Chosen, choose_one
+from kharness.cli.dryrun import PRODUCTION, print_commands, print_development, print_launch, print_shell, refuse_laid
 from kharness.cli.foreground import develop, stay
 from kharness.cli.handover import client_command, hand_over, is_terminal
-from kharness.cli.here import host_here, name_argument, open_here, open_to_act, select, select_in
+from kharness.cli.here import host_here, name_argument
 from kharness.cli.laying import SettingsCommand, complete_keys, sources_of
 from kharness.cli.output import tell
 from kharness.errors import EngineUnavailableError, UsageError
 from kharness.ops.harness import Harness
 from kharness.ops.launch.up import run
+from kharness.ops.project.targets import Targets
 from kharness.ops.release.relaunch import live_image
 from kharness.ops.session.debug import shell_of_image
 from kharness.plan.facts import short_id
@@ -105,10 +109,11 @@ def run_command(context: click.Context, /, name: str, **said: Any) -> None:
         return
     if asked.shell and not asked.development and (reasons := refusals(above, development=False, with_shell=True)):
         raise UsageError("\n".join(reasons))
-    harness = _open(asked, name, above)
-    if harness is None:
+    chosen = _open(asked, name, above)
+    if chosen is None:
         return
-    directory = select(harness, name)
+    refuse_laid(chosen.project, above)
+    harness, directory = chosen.view, chosen.directory
     if asked.development:
         sys.exit(develop(harness, directory, above, shell=asked.shell, dry_run=asked.dry_run))
     elif asked.shell:
@@ -116,7 +121,9 @@ def run_command(context: click.Context, /, name: str, **said: Any) -> None:
         open_shell(harness, directory, settings, volumes=False, user=None, dry_run=asked.dry_run)
     else:
         found = run(harness, directory, above=above, untested=asked.untested)
-        click.echo(f"{found.name}: runs {short_id(found.image_id)}")
+        click.echo(
+            f"{chosen.called(directory.name) if chosen.project else found.name}: runs {short_id(found.image_id)}"
+        )
         if asked.foreground:
             sys.exit(stay(harness, directory.name, found))
 
@@ -147,10 +154,12 @@ class _Asked:
         return ""
 
 
-def _open(asked: _Asked, name: str, above: tuple[SettingsLayer, ...]) -> Harness | None:
+def _open(asked: _Asked, name: str, above: tuple[SettingsLayer, ...]) -> Chosen[Harness] | None:
     # A dry run that needs an engine and finds none says what the settings tell.
     try:
-        return open_to_act() if asked.changes_production else open_here(start=not asked.dry_run)
+        if asked.changes_production:
+            return choose_one(name, act=True)
+        return choose_one(name, start=not asked.dry_run)
     except EngineUnavailableError as error:
         if not asked.dry_run:
             raise
@@ -162,8 +171,11 @@ def _open(asked: _Asked, name: str, above: tuple[SettingsLayer, ...]) -> Harness
 
 
 def _explain(name: str, above: tuple[SettingsLayer, ...], key: str) -> None:
+    target = Targets(cwd=Path.cwd(), environ=os.environ).find(name, prefix=sys.stdin.isatty())
+    if target.project is not None:
+        raise UsageError(f"{name}: --explain is for container directories; 'docker compose config' prints its settings")
     host = host_here()
-    directory = select_in(find_containers(host.source_paths), name)
+    directory = find_containers(host.source_paths).select(target.names[0], prefix=False)
     loaded = load_laid(directory.path, below=host.defaults, above=above)
     for line in explain(key, loaded.sources, name=directory.name, built=loaded.settings.image is None):
         click.echo(line)
@@ -186,11 +198,11 @@ def shell_command(name: str, *, volumes: bool, user: str | None, dry_run: bool) 
       kharness shell filewatchdock --user root --volumes
     """
     try:
-        harness = open_here(start=not dry_run)
+        chosen = choose_one(name, start=not dry_run)
     except EngineUnavailableError as error:
         if not dry_run:
             raise
         print_shell(name, error, volumes=volumes, user=user)
         return
-    directory = select(harness, name)
+    harness, directory = chosen.view, chosen.directory
     open_shell(harness, directory, harness.settings(directory), volumes=volumes, user=user, dry_run=dry_run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import tempfile
@@ -11,14 +12,18 @@ from typing import NoReturn
 
 import click
 
-from kharness.cli.here import host_here, name_argument, select_in
+from kharness.cli.here import host_here, name_argument
+from kharness.cli.output import tell
 from kharness.cli.streams import BY_SIGNAL
 from kharness.host.machine.programs import supervise
 from kharness.host.session.results import new_result, take_result
+from kharness.ops.project.sessions import judge_project, project_flags
+from kharness.ops.project.targets import Targets
 from kharness.ops.session.pytests import release_flags, session_of
 from kharness.plan.gate.result import judge
 from kharness.plan.session.modes import LAUNCH, SHOWING, result_flags, session_flags
-from kharness.settings.catalog import find_containers
+from kharness.settings.catalog import find_containers, service_catalog
+from kharness.settings.compose.service import service_settings
 from kharness.settings.project import project_of
 
 ready_option = click.option("--ready", is_flag=True, help="Stand-alone, even if tests are for prod-ready alone.")
@@ -34,11 +39,24 @@ def run_session(
     Unless the mode is given, a release is tested as `release_flags` says. The command ends with pytest's exit status,
     or with 1 where that is 0 and the session came to no verdict.
     """
-    host = host_here()
-    directory = select_in(find_containers(host.source_paths), name)
-    project = project_of(Path.cwd())
-    if not mode_is_given:
-        flags = release_flags(directory, flags, host=host)
+    targets = Targets(cwd=Path.cwd(), environ=os.environ)
+    project: Path | None
+    target = targets.find(name, prefix=sys.stdin.isatty())
+    if target.project is not None:
+        compose = targets.compose(target.project)
+        folder = target.project.folder
+        directory = service_catalog(folder, compose.services).select(target.names[0], prefix=False)
+        project = project_of(folder.path) or folder.path
+        if not mode_is_given:
+            flags = project_flags((service_settings(compose, each) for each in compose.services), flags)
+        if not target.whole:
+            tell(name, f"is tested with all of its project: pytest {folder.path}")
+    else:
+        host = host_here()
+        directory = find_containers(host.source_paths).select(target.names[0], prefix=False)
+        project = project_of(Path.cwd())
+        if not mode_is_given:
+            flags = release_flags(directory, flags, host=host)
     if dry_run:
         click.echo(shlex.join(session_of(directory, flags, project=project, more=more)))
         sys.exit(0)
@@ -52,34 +70,40 @@ def run_session(
         sys.exit(BY_SIGNAL - status)
     if not SHOWING.isdisjoint(more):
         sys.exit(status)
-    verdict = judge(directory.name, status, result, launch=LAUNCH in flags)
+    if target.project is not None:
+        called, verdict = target.project.name, judge_project(status, result, launch=LAUNCH in flags)
+    else:
+        called, verdict = directory.name, judge(directory.name, status, result, launch=LAUNCH in flags)
     if verdict.status != status:
-        click.echo(f"kharness: {directory.name}: {verdict.text}", err=True)
+        click.echo(f"kharness: {called}: {verdict.text}", err=True)
     sys.exit(verdict.status)
 
 
 @click.command("test", context_settings={"ignore_unknown_options": True})
 @name_argument
 @click.argument("more", nargs=-1, type=click.UNPROCESSED, metavar="[PYTEST ARGS]")
+@ready_option
 @prod_ready_option
 @click.option("--in-prod", is_flag=True, help="What runs in production now; launch nothing.")
 @if_changed_option
 @click.option("--dry-run", is_flag=True, help="Only print the command line.")
 def test_command(
-    name: str, more: tuple[str, ...], *, prod_ready: bool, in_prod: bool, if_changed: bool, dry_run: bool
+    name: str, more: tuple[str, ...], *, ready: bool, prod_ready: bool, in_prod: bool, if_changed: bool, dry_run: bool
 ) -> None:
     """Build NAME and test an instance of it.
 
-    This is 'pytest containers/NAME --ready', from any directory; the exit status is pytest's. Other options go to
-    pytest; put -- before those that this command would take.
+    This is 'pytest containers/NAME --ready', from any directory; the exit status is pytest's. A Compose project is
+    tested whole, as 'pytest FOLDER', with copies of its data (--prod-ready) where a service has any. Other options go
+    to pytest; put -- before those that this command would take.
 
     \b
     Examples:
       kharness test filewatchdock
       kharness test filewatchdock --prod-ready -x --keep-failed
     """
-    flags = session_flags(prod_ready=prod_ready, in_prod=in_prod, if_changed=if_changed)
-    run_session(name, flags, more, dry_run=dry_run)
+    flags = session_flags(prod_ready=prod_ready, in_prod=in_prod, if_changed=if_changed, ready=ready)
+    # What is not launched is tested stand-alone, but for a project with data.
+    run_session(name, flags, more, dry_run=dry_run, mode_is_given=ready or prod_ready or in_prod)
 
 
 @click.command("upgrade", context_settings={"ignore_unknown_options": True})
@@ -96,7 +120,8 @@ def upgrade_command(
 
     This is 'pytest containers/NAME --ready --launch', from any directory: NAME is promoted and launched if every test
     passed, verified in place, and rolled back if that fails. The mode is --prod-ready where tests are marked prod_ready
-    alone and the volumes can be copied. The exit status is pytest's, and 0 only if NAME was released.
+    alone and the volumes can be copied, and for a Compose project with data. The exit status is pytest's, and 0 only if
+    NAME was released.
 
     \b
     Examples:

@@ -8,18 +8,21 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from types import FrameType
 
 import click
 
-from kharness.cli.here import complete_names, open_here, select_name
+from kharness.cli.choice import Chosen, Opened, choose, everything, in_production, open_compose_project
+from kharness.cli.here import complete_names, open_here
 from kharness.cli.output import COLOURS, duration
 from kharness.cli.streams import BY_SIGNAL, INTERRUPTED
-from kharness.errors import EngineError, UsageError
+from kharness.errors import EngineError, KharnessError, UsageError
 from kharness.ops.fleet.status import Statuses, scan_now, statuses
 from kharness.ops.harness import Harness
+from kharness.plan.facts import UsageFacts
 from kharness.report.fleet import status_lines, status_value
 from kharness.report.release import Line
 
@@ -100,16 +103,15 @@ def status_command(names: tuple[str, ...], *, watch: bool, every: float, scan: b
     """
     if watch and (as_json or not sys.stdout.isatty()):
         raise UsageError(NO_TERMINAL)
-    harness = open_here()
-    chosen = tuple(select_name(harness, name) for name in names)
+    looks = _looks(names)
     if watch:
         try:
-            _watch(harness, chosen, every=every, scan=scan)
+            _watch(looks, every=every, scan=scan)
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
     if scan:
-        scan_now(harness, chosen)
-    found, now = statuses(harness, chosen), time.time()
+        looks.scan()
+    found, now = looks.now(), time.time()
     if as_json:
         click.echo(json.dumps([status_value(each, now=now) for each in found.lines], indent=2))
     else:
@@ -122,14 +124,56 @@ def status_command(names: tuple[str, ...], *, watch: bool, every: float, scan: b
         click.echo(note, err=True)
 
 
-def _watch(harness: Harness, names: Sequence[str], *, every: float, scan: bool) -> None:
+@dataclass(frozen=True, kw_only=True)
+class _Looks:
+    """The projects whose status is shown, each with the names that were asked for; without names, all of it."""
+
+    projects: tuple[tuple[Opened[Harness], tuple[str, ...]], ...]
+    broken: Mapping[str, KharnessError] = field(default_factory=dict)
+
+    def scan(self) -> None:
+        for opened, names in self.projects:
+            scan_now(opened.view, names)
+
+    def now(self, *, before: Mapping[str, UsageFacts] | None = None) -> Statuses:
+        """Return all lines, by the names that commands know."""
+        found = [(opened, statuses(opened.view, names, before=before)) for opened, names in self.projects]
+        return Statuses(
+            lines=tuple(
+                replace(line, listed=replace(line.listed, name=opened.called(line.listed.name)))
+                for opened, of_one in found
+                for line in of_one.lines
+            ),
+            broken={opened.called(name): error for opened, one in found for name, error in one.broken.items()},
+            notes=(
+                *(opened.text(note) for opened, of_one in found for note in of_one.notes),
+                *map(str, self.broken.values()),
+            ),
+            usages={key: usage for _, of_one in found for key, usage in of_one.usages.items()},
+        )
+
+
+def _looks(names: tuple[str, ...]) -> _Looks:
+    if not names:
+        known = everything(open_here, open_compose_project)
+        return _Looks(projects=tuple((opened, ()) for opened in known.opened), broken=known.broken)
+    found: dict[str, tuple[Chosen[Harness], tuple[str, ...]]] = {}
+    for text in names:
+        chosen = choose(text, gone=in_production)
+        key = chosen.project.name if chosen.project else ""
+        first, before = found.get(key, (chosen, ()))
+        found[key] = (first, (*before, *chosen.names))
+    return _Looks(projects=tuple(found.values()))
+
+
+def _watch(looks: _Looks, *, every: float, scan: bool) -> None:
     found, problem = Statuses(lines=()), ""
     with whole_screen() as screen:
         while True:
             try:
                 if scan:
-                    scan_now(harness, names)
-                found, problem = statuses(harness, names, before=found.usages), ""
+                    looks.scan()
+                found, problem = looks.now(before=found.usages), ""
             except EngineError as error:
                 # It may be started again: what was seen before stays.
                 problem = str(error).partition("\n")[0]

@@ -95,10 +95,14 @@ def register(state_dir: Path, record: Registered) -> None:
 
 def others(state_dir: Path, name: str) -> Iterator[Registered]:
     """Yield the other projects, sorted by name, whose folders still are projects."""
+    yield from (each for each in recorded(state_dir) if each.name != name and is_project(Path(each.path)))
+
+
+def recorded(state_dir: Path) -> Iterator[Registered]:
+    """Yield all projects that were ever used here, sorted by name. Raises `StateError`."""
     with suppress(OSError):
         for path in sorted((state_dir / DIRECTORY).glob("[!.]*.json")):
-            found = _read(path)
-            if found is not None and found.name != name and is_project(Path(found.path)):
+            if (found := _read(path)) is not None:
                 yield found
 
 

@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -16,7 +17,7 @@ from kharness.host.fleet.forked import Job, Tell, Work
 from kharness.host.session.owner import current_owner
 from kharness.ops.harness import Harness
 from kharness.ops.image.build import bases_of
-from kharness.ops.project.identity import productions
+from kharness.ops.project.identity import is_used, productions
 from kharness.plan import labels
 from kharness.plan.fleet.course import Course, CourseStep, End, Hold, JobResult, can_begin, wave_of
 from kharness.settings.catalog import ContainerDir
@@ -38,12 +39,19 @@ class Fleet:
         """The directories whose settings cannot be read."""
         return frozenset(each.name for each in self.harness.catalog.directories) - self.settings.keys()
 
+    @cached_property
+    def in_use(self) -> bool:
+        """Whether commands over many containers start these; see `is_used`. Raises `EngineError`."""
+        return is_used(self.harness)
+
     def directory(self, name: str) -> ContainerDir:
         """Return the container directory of that name."""
         return self.harness.catalog.select(name, prefix=False)
 
     def starting(self) -> dict[str, int | None]:
-        """Return the containers that start with this host, each with its wave."""
+        """Return the containers that start with this host, each with its wave; none of a project that is not in use."""
+        if not self.in_use:
+            return {}
         found = {name: wave_of(settings, host=self.host) for name, settings in self.settings.items()}
         return {name: wave for name, wave in found.items() if wave is not None}
 
@@ -143,7 +151,8 @@ class Group:
 
     `would` returns the text of a dry run, `judge` the value (see `worked`) of a program that ended with a status
     (without it, 0 is success). `left_out` says why other containers do not belong to it, `nothing` is the message where
-    there is no work. Where a group `needs_settings`, a directory with unreadable settings counts as failed.
+    there is no work. With `backwards` the last wave comes first. Where a group `needs_settings`, a directory with
+    unreadable settings counts as failed.
     """
 
     command: str
@@ -156,6 +165,7 @@ class Group:
     left_out: Mapping[str, str] = field(default_factory=dict)
     needs_settings: bool = True
     nothing: str = "there is nothing to do"
+    backwards: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,69 +4,47 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from kharness.host.project.test_files import files_of_tests
+from kharness.host.fleet.forked import Work
 from kharness.host.session.results import new_result, take_result
 from kharness.ops.fleet.course import Fleet, Group, GroupWork, Values, worked
-from kharness.ops.fleet.status import others
+from kharness.ops.fleet.members import (
+    Members,
+    Options,
+    all_by_bases,
+    all_running,
+    by_waves,
+    in_use,
+    to_launch,
+    to_stop,
+    with_tests,
+)
 from kharness.ops.harness import Harness
 from kharness.ops.image.build import bases_of, build
 from kharness.ops.launch.subject import why_stays_down
 from kharness.ops.launch.up import up, up_and_ready
-from kharness.ops.project.production import must_run, present
+from kharness.ops.project.production import called, must_run, present
+from kharness.ops.project.sessions import judge_project, project_flags
 from kharness.ops.release.stopping import down, restart
 from kharness.ops.session.pytests import release_flags, session_of
 from kharness.plan.facts import short_id
-from kharness.plan.fleet.course import Course, Hold, plan_course
-from kharness.plan.fleet.status import starting_text
+from kharness.plan.fleet.course import Hold, join_courses, joined
 from kharness.plan.gate.result import judge
-from kharness.plan.session.modes import ALONE, IN_PROD, result_flags
+from kharness.plan.session.modes import ALONE, result_flags
+from kharness.settings.catalog import ContainerDir
 
 COMMAND_TIMEOUT, MARGIN = 60.0, 10.0
 """Seconds for the command of run-in-all, and for everything around it."""
 MOST = 1 << 20
 """Characters of its output, and of its errors, that are returned."""
 NO_CONTAINER = "has no container"
-NO_TESTS = "is left out: it has neither tests nor expectations"
-NOT_THERE = "has no container in production"
-NOT_IN_USE = "is a draft: it has no live image, does not start with this host, and is the base of nothing in use"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """The options of all group commands; each command reads its own."""
-
-    keep_going: bool = False
-    """Hold back only containers that need a failed one."""
-    timeout: float | None = None
-    rebuild: bool = False
-    everything: bool = False
-    """Also stop containers that do not start with this host."""
-    words: Sequence[str] = ()
-    """The command to run."""
-    user: str | None = None
-    flags: Sequence[str] = ()
-    """The flags of a session, as `session_flags` makes them."""
-    mode_is_given: bool = True
-    """Whether the flags' mode is the user's; else `release_flags` chooses it for each container."""
-
-
 DEFAULTS = Options()
 NOTHING: Values = MappingProxyType({})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Members:
-    """The containers of a group in their order, why others are left out, and the message for an empty group."""
-
-    course: Course
-    left_out: Mapping[str, str] = field(default_factory=dict)
-    nothing: str = "there is nothing to do"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +95,42 @@ def plan_group(command: str, fleet: Fleet, options: Options = DEFAULTS) -> Group
         left_out=members.left_out,
         needs_settings=row.needs_settings,
         nothing=members.nothing,
+        backwards=members.backwards,
+    )
+
+
+def join_groups(groups: Mapping[str, Group]) -> Group:
+    """Return the groups of one command over several projects as one, by what is put before the names of each."""
+    first = next(iter(groups.values()))
+    if list(groups) == [""]:
+        return first
+    homes = {
+        joined(prefix, name): (prefix, group, name)
+        for prefix, group in groups.items()
+        for name in (step.name for step in group.course.steps)
+    }
+
+    def work(name: str, values: Values) -> Work | Sequence[str]:
+        prefix, group, own = homes[name]
+        others = {joined(prefix, step.name): step.name for step in group.course.steps}
+        return group.work(own, {others[each]: value for each, value in values.items() if each in others})
+
+    def would(name: str) -> str:
+        _, group, own = homes[name]
+        return group.would(own)
+
+    def judged(name: str, status: int) -> Mapping[str, Any]:
+        _, group, own = homes[name]
+        assert group.judge is not None  # noqa: S101 - all groups of a command have one, or none
+        return group.judge(own, status)
+
+    return replace(
+        first,
+        course=join_courses({prefix: group.course for prefix, group in groups.items()}, backwards=first.backwards),
+        work=work,
+        would=would,
+        judge=judged if first.judge else None,
+        left_out={joined(p, name): why for p, group in groups.items() for name, why in group.left_out.items()},
     )
 
 
@@ -153,89 +167,6 @@ def _work(
                 lambda name: _session_text(fleet, name, flags(fleet, name, options)),
                 lambda name, status: results.judged(name, status, launch=launches),
             )
-
-
-# Members
-
-
-def _all_by_bases(fleet: Fleet, _: Options) -> Members:
-    needed = {name: fleet.bases(name) for name in fleet.settings}
-    return Members(course=plan_course(dict.fromkeys(fleet.settings), needed, broken=fleet.broken))
-
-
-def _by_waves(fleet: Fleet, _: Options) -> Members:
-    return Members(course=plan_course(fleet.starting(), fleet.dependencies(), broken=fleet.broken))
-
-
-def _to_launch(fleet: Fleet, options: Options) -> Members:
-    more = others(fleet.harness, fleet.settings, host=fleet.host)
-    return Members(
-        course=_by_waves(fleet, options).course,
-        left_out={each.name: f"does not start with this host, and {each.state}" for each in more},
-        nothing=starting_text(0, len(more)),
-    )
-
-
-def _to_stop(fleet: Fleet, options: Options) -> Members:
-    more, unknown = fleet.running() if options.everything else ((), {})
-    waves = dict.fromkeys(more) | fleet.starting()
-    return Members(course=plan_course(waves, fleet.dependencies(), backwards=True), left_out=unknown)
-
-
-def _all_running(fleet: Fleet, _: Options) -> Members:
-    names, unknown = fleet.running()
-    return Members(course=plan_course(dict.fromkeys(names), {}), left_out=unknown)
-
-
-def _with_tests(fleet: Fleet, options: Options) -> Members:
-    left_out = {name: NO_TESTS for name in fleet.settings if not _has_tests(fleet, name)}
-    if IN_PROD in options.flags:
-        left_out |= {name: NOT_THERE for name in fleet.settings if present(fleet.harness, name) is None}
-    names = [name for name in fleet.settings if name not in left_out]
-    needed = {name: fleet.bases(name) for name in names}
-    return Members(course=plan_course(dict.fromkeys(names), needed, broken=fleet.broken), left_out=left_out)
-
-
-def _in_use(fleet: Fleet, _: Options) -> Members:
-    needed = {name: fleet.bases(name) for name in fleet.settings}
-    waves = fleet.starting()
-    used = _with_bases({*waves, *_live(fleet)}, needed)
-    stopped = {name: str(why) for name in used if (why := why_stays_down(fleet.harness, name))}
-    names = [name for name in used if name not in stopped and _has_tests(fleet, name)]
-    dependencies = fleet.dependencies()
-    return Members(
-        course=plan_course(
-            {name: waves.get(name) for name in names},
-            {name: (*needed[name], *dependencies[name]) for name in names},
-            broken=fleet.broken,
-            aim="upgraded",
-        ),
-        left_out={
-            name: stopped.get(name) or (NO_TESTS if name in used else NOT_IN_USE)
-            for name in fleet.settings
-            if name not in names
-        },
-    )
-
-
-def _with_bases(names: Iterable[str], needed: Mapping[str, frozenset[str]]) -> frozenset[str]:
-    found: set[str] = set()
-    waiting = [name for name in names if name in needed]
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += [base for base in needed[name] if base in needed]
-    return frozenset(found)
-
-
-def _live(fleet: Fleet) -> frozenset[str]:
-    tags = {tag for image in fleet.harness.engine.images() for tag in image.tags}
-    return frozenset(name for name in fleet.settings if fleet.harness.tags(name).live in tags)
-
-
-def _has_tests(fleet: Fleet, name: str) -> bool:
-    return fleet.settings[name].expect.declares or bool(files_of_tests(fleet.directory(name).path))
 
 
 # Work in forked processes
@@ -302,7 +233,7 @@ def _run(harness: Harness, name: str, options: Options, _: Values) -> dict[str, 
         return worked(f"still runs after {timeout:g} s, and goes on: an engine cannot end it", failed=True)
     sys.stdout.write(f"{done.stdout}{done.stderr}")
     streams = {"stdout": done.stdout, "stderr": done.stderr}
-    log = harness.output / RUN / f"{name}.log"
+    log = (options.logs or harness.output) / RUN / f"{called(harness, name)}.log"
     return worked(
         "done" if done.ok else f"exit status {done.exit_code}",
         failed=not done.ok,
@@ -319,13 +250,16 @@ def _run(harness: Harness, name: str, options: Options, _: Values) -> dict[str, 
 # Sessions
 
 
-def _given_flags(_fleet: Fleet, _name: str, options: Options) -> tuple[str, ...]:
-    return tuple(options.flags)
+def _given_flags(fleet: Fleet, name: str, options: Options) -> tuple[str, ...]:
+    # A container directory is tested stand-alone, unless another mode is given.
+    return tuple(options.flags) if name else _upgrade_flags(fleet, name, options)
 
 
 def _upgrade_flags(fleet: Fleet, name: str, options: Options) -> tuple[str, ...]:
     if options.mode_is_given:
         return tuple(options.flags)
+    if not name:
+        return project_flags(fleet.settings.values(), options.flags)
     return release_flags(fleet.directory(name), options.flags, host=fleet.harness.host)
 
 
@@ -339,19 +273,25 @@ class _Results:
 
     def session(self, name: str, flags: Sequence[str]) -> tuple[str, ...]:
         """Return the command line of a session that writes its result."""
-        self._paths[name] = path = new_result(self._directory, name)
+        self._paths[name] = path = new_result(self._directory, name or self._fleet.harness.project.name)
         words = (*flags, *result_flags(path))
-        return session_of(self._fleet.directory(name), words, project=self._fleet.harness.folder, more=ALONE)
+        return session_of(_tested(self._fleet, name), words, project=self._fleet.harness.folder, more=ALONE)
 
     def judged(self, name: str, status: int, *, launch: bool) -> dict[str, Any]:
         """Return how a session ended, as `worked` does."""
-        verdict = judge(name, status, take_result(self._paths[name]), launch=launch)
+        result = take_result(self._paths[name])
+        verdict = judge(name, status, result, launch=launch) if name else judge_project(status, result, launch=launch)
         return worked(verdict.text, notes=verdict.notes, failed=verdict.status != 0)
+
+
+def _tested(fleet: Fleet, name: str) -> ContainerDir:
+    # All services of a project are in one folder, which is what its session is told.
+    return fleet.directory(name) if name else fleet.harness.catalog.directories[0]
 
 
 def _session_text(fleet: Fleet, name: str, flags: Sequence[str]) -> str:
     # A session's other words concern it alone; 'kharness test NAME --dry-run' prints the whole line.
-    path, project = fleet.directory(name).path, fleet.harness.folder
+    path, project = _tested(fleet, name).path, None if not name else fleet.harness.folder
     place = path.relative_to(project) if project and path.is_relative_to(project) else path
     return shlex.join(("pytest", str(place), *flags))
 
@@ -359,27 +299,27 @@ def _session_text(fleet: Fleet, name: str, flags: Sequence[str]) -> str:
 RUN = "run-in-all"
 GROUPS: Mapping[str, GroupRow] = {
     "build-all": GroupRow(
-        members=_all_by_bases, hold=Hold.NEEDS, timeout=3600, work=ForkedWork(do=_build, would=_would_build)
+        members=all_by_bases, hold=Hold.NEEDS, timeout=3600, work=ForkedWork(do=_build, would=_would_build)
     ),
     "up-all": GroupRow(
-        members=_to_launch, hold=Hold.WAVES, work=ForkedWork(do=_launch, would=_would_launch, skips_stopped=True)
+        members=to_launch, hold=Hold.WAVES, work=ForkedWork(do=_launch, would=_would_launch, skips_stopped=True)
     ),
     "restart-all": GroupRow(
-        members=_by_waves, hold=Hold.WAVES, work=ForkedWork(do=_restart, would=_would_restart, skips_stopped=True)
+        members=by_waves, hold=Hold.WAVES, work=ForkedWork(do=_restart, would=_would_restart, skips_stopped=True)
     ),
-    "down-all": GroupRow(members=_to_stop, hold=Hold.NOTHING, work=ForkedWork(do=_stop, would=_would_stop)),
+    "down-all": GroupRow(members=to_stop, hold=Hold.NOTHING, work=ForkedWork(do=_stop, would=_would_stop)),
     RUN: GroupRow(
-        members=_all_running,
+        members=all_running,
         hold=Hold.NOTHING,
         timeout=COMMAND_TIMEOUT,
         needs_settings=False,
         work=ForkedWork(do=_run, would=lambda _fleet, _name, options: f"would run {shlex.join(options.words)}"),
     ),
     "test-all": GroupRow(
-        members=_with_tests, hold=Hold.NEEDS, timeout=1800, work=SessionWork(flags=_given_flags, launches=False)
+        members=with_tests, hold=Hold.NEEDS, timeout=1800, work=SessionWork(flags=_given_flags, launches=False)
     ),
     "upgrade-all": GroupRow(
-        members=_in_use, hold=Hold.WAVES, timeout=3600, work=SessionWork(flags=_upgrade_flags, launches=True)
+        members=in_use, hold=Hold.WAVES, timeout=3600, work=SessionWork(flags=_upgrade_flags, launches=True)
     ),
 }
 """A new group is one row here, its functions, and a command that calls `run_group` with its name."""

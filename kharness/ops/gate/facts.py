@@ -76,6 +76,7 @@ def complete(harness: Harness, seen: Observed, *, mode: Mode, candidates: Mappin
         exclude=frozenset(gate.exclude),
         skips=frozenset(gate.skips),
         refuse=gate.refused,
+        untested_ok=gate.tests == "none",
     )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kharness.engine.connect import connect
 from kharness.errors import EngineUnavailableError, KharnessError, SettingsError, StateError
+from kharness.host.project.compose_folders import project_here
 from kharness.host.volumes.fingerprint import why_no_reflink
 from kharness.ops.harness import Harness
 from kharness.ops.host.findings import (
@@ -31,7 +32,7 @@ from kharness.ops.host.findings import (
 )
 from kharness.ops.launch.deviations import changes_of
 from kharness.ops.launch.subject import why_stays_down
-from kharness.ops.opening import open_harness
+from kharness.ops.opening import open_compose, open_harness
 from kharness.ops.project.production import launch_command, present
 from kharness.ops.volumes.idmap import mapping_findings
 from kharness.ops.volumes.root import ACCEPT, root_changed
@@ -43,6 +44,7 @@ from kharness.plan.launch.life import state_text, why_stuck
 from kharness.plan.launch.runspec import left_out
 from kharness.settings.catalog import ContainerDir, find_containers
 from kharness.settings.host import HostSettings, load_host_settings
+from kharness.settings.load import load_settings
 
 BASE = "kcore-baseline"
 START = "kharness engine start"
@@ -63,6 +65,9 @@ def examine_here(*, folder: Path | None, environ: Mapping[str, str]) -> tuple[Do
         engine = connect(host=host.engine, environ=environ, home=Path.home())
     except EngineUnavailableError as error:
         return examine_alone(host, error, environ=environ)
+    here = project_here(Path.cwd(), environ) if folder is None and not host.source_paths else None
+    if here is not None:
+        return examine(open_compose(here.folder, environ=environ, engine=engine, host=host))
     return examine(open_harness(folder=folder, environ=environ, engine=engine, host=host))
 
 
@@ -74,7 +79,7 @@ def examine(harness: Harness) -> tuple[DoctorFinding, ...]:
         *_guarded("network", network_findings(harness)),
         *_guarded("volume root", _host(harness)),
         *clock_findings(harness.engine.facts()),
-        *source_findings(harness.host),
+        *(() if harness.compose else source_findings(harness.host)),
         *_guarded("state", _journal(harness)),
         *_base(harness),
         *_fleet(harness),
@@ -85,7 +90,11 @@ def examine_alone(host: HostSettings, error: KharnessError, *, environ: Mapping[
     """Examine what needs no engine; `error` says why none answers."""
     catalog = find_containers(host.source_paths)
     dv = Path(host.dv)
-    read = (read_settings(directory, host) for directory in catalog.directories)
+    below = host.defaults
+    read = (
+        read_settings(directory, lambda each: load_settings(each.path, below=below))
+        for directory in catalog.directories
+    )
     return (
         *version_findings(),
         DoctorFinding("engine", str(error).partition("\n    `")[0], good=False, mend=_start(host, environ, error)),
@@ -194,7 +203,7 @@ def _base(harness: Harness) -> Iterator[DoctorFinding]:
 
 def _fleet(harness: Harness) -> Iterator[DoctorFinding]:
     for directory in harness.catalog.directories:
-        settings = read_settings(directory, harness.host)
+        settings = read_settings(directory, harness.settings)
         if isinstance(settings, DoctorFinding):
             yield settings
         else:

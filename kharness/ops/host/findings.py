@@ -7,7 +7,7 @@ import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from ipaddress import IPv4Network
@@ -22,7 +22,6 @@ from kharness.plan.session.networks import Route, overlapping
 from kharness.plan.volumes.usage import why_too_little
 from kharness.settings.catalog import Catalog, ContainerDir
 from kharness.settings.host import HostSettings, NetworkDecl
-from kharness.settings.load import load_settings
 from kharness.settings.model import Settings
 
 
@@ -109,10 +108,10 @@ def source_findings(host: HostSettings) -> Iterator[DoctorFinding]:
         yield DoctorFinding("source path", "none is set", good=False, mend=mend)
 
 
-def read_settings(directory: ContainerDir, host: HostSettings) -> Settings | DoctorFinding:
-    """Return a directory's settings on this host, or the problems of its file."""
+def read_settings(directory: ContainerDir, read: Callable[[ContainerDir], Settings]) -> Settings | DoctorFinding:
+    """Return a directory's settings as `read` gives them, or the problems of its file."""
     try:
-        return load_settings(directory.path, below=host.defaults)
+        return read(directory)
     except SettingsError as error:
         return DoctorFinding(directory.name, str(error), good=False, mend=f"edit {directory.settings_file}")
 

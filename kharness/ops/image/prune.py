@@ -17,7 +17,7 @@ from kharness.ops.release.recover import settle
 from kharness.ops.volumes.snapshots import prune_data
 from kharness.plan import labels
 from kharness.plan.facts import ImageFacts, short_id
-from kharness.plan.image.tags import expired
+from kharness.plan.image.tags import LIVE, expired
 from kharness.settings.catalog import ContainerDir
 
 LOCK_TIMEOUT = 1.0
@@ -67,7 +67,7 @@ def _releases(harness: Harness, name: str, *, keep: int, dry_run: bool) -> Itera
     ids = {tag: image.id for tag, image in found.items()}
     for tag in expired(ids, keep=keep, in_use=_in_use(harness)):
         if not dry_run:
-            harness.engine.untag(f"{harness.repository}/{name}:{tag}")
+            harness.engine.untag(f"{harness.tags(name).live.removesuffix(LIVE)}{tag}")
         yield Pruned(name=name, what=f"{name}:{tag}", size=found[tag].size)
 
 

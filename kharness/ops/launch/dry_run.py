@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from kharness.host.project.projects import Registered, registered
 from kharness.ops.drift.watch import ResponseOptions
-from kharness.ops.harness import Harness
+from kharness.ops.harness import COMPOSE_REPOSITORY, Harness
 from kharness.ops.launch.secrets import named_secrets
 from kharness.ops.launch.subject import instance_subject, read_env_files
 from kharness.ops.launch.volumes import missing_here
@@ -26,12 +26,16 @@ from kharness.plan.launch.runspec import MountKind
 from kharness.plan.release.operation import Phase
 from kharness.plan.session.modes import Mode
 from kharness.plan.session.untouched import shown
-from kharness.settings.catalog import Catalog, ContainerDir, find_containers
+from kharness.settings.catalog import Catalog, ContainerDir, find_containers, service_catalog
+from kharness.settings.compose.folder import ComposeFolder
+from kharness.settings.compose.identity import service_origin
+from kharness.settings.compose.project import ComposeProject
+from kharness.settings.compose.service import service_settings
 from kharness.settings.host import HostSettings
 from kharness.settings.layers import SettingsLayer
 from kharness.settings.load import load_settings
 from kharness.settings.model import Settings
-from kharness.settings.project import find_project
+from kharness.settings.project import Project, find_project
 
 COPIES = "SECRETS"
 """Stands for the directory of the copies of production's secrets, which each engine has its own of."""
@@ -46,6 +50,7 @@ class Engineless:
     host: HostSettings
     project: Registered
     catalog: Catalog
+    compose: ComposeProject | None = None
 
     @classmethod
     def open(cls, host: HostSettings, *, folder: Path | None, environ: Mapping[str, str]) -> Engineless:
@@ -53,12 +58,23 @@ class Engineless:
         project = find_project(folder=folder, said=host.project, environ=environ, source_paths=host.source_paths)
         return cls(host=host, project=registered(host.state_dir, project), catalog=find_containers(host.source_paths))
 
+    @classmethod
+    def open_compose(cls, host: HostSettings, compose: ComposeProject, folder: ComposeFolder) -> Engineless:
+        """Take what was read of a Compose project. Raises `UsageError`, `StateError`."""
+        project = registered(host.state_dir, Project(name=compose.name, path=folder.path.resolve()))
+        catalog = service_catalog(folder, compose.services)
+        return cls(host=host, project=project, catalog=catalog, compose=compose)
+
     def tags(self, name: str) -> Tags:
-        """Return the references of a container directory's images."""
+        """Return the references of a container directory's images, or of a service's."""
+        if self.compose is not None:
+            return Tags(self.host.repository or COMPOSE_REPOSITORY, f"{self.project.name}-{name}")
         return Tags(self.project.repository_or(self.host.repository), name)
 
     def settings(self, directory: ContainerDir, *, above: Iterable[SettingsLayer] = ()) -> Settings:
         """Read a directory's settings. Raises `SettingsError`."""
+        if self.compose is not None:
+            return service_settings(self.compose, directory.name)
         return load_settings(directory.path, below=self.host.defaults, above=above)
 
     def production(
@@ -79,6 +95,7 @@ class Engineless:
             secrets=named_secrets(directory, settings, copies=COPIES) if values else (),
             directory=directory.path,
             labels={key: value for key, value in said.items() if key != labels.IMAGE},
+            origin=service_origin(self.compose, directory.name) if self.compose is not None else None,
         )
         return subject, plan_production_launch(subject, volume_root=PurePosixPath(self.host.dv))
 

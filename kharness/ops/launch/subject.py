@@ -11,7 +11,7 @@ from kharness.errors import HostError, KharnessError, Problem, SettingsError, Us
 from kharness.host.volumes.secrets import read_secret
 from kharness.ops.harness import Harness
 from kharness.ops.launch.secrets import copies_of, instance_secrets, production_secrets
-from kharness.ops.project.production import present
+from kharness.ops.project.production import called, present
 from kharness.ops.release.ledger import who
 from kharness.plan import labels
 from kharness.plan.facts import ImageFacts
@@ -20,6 +20,7 @@ from kharness.plan.launch.plan import Subject
 from kharness.plan.launch.runspec import API
 from kharness.report.table import time_text
 from kharness.settings.catalog import ContainerDir
+from kharness.settings.compose.origin import ServiceOrigin
 from kharness.settings.layers import for_test
 from kharness.settings.model import Settings
 from kharness.settings.service import EnvFile
@@ -27,31 +28,44 @@ from kharness.settings.service import EnvFile
 
 def production_subject(harness: Harness, directory: ContainerDir, settings: Settings, image: ImageFacts) -> Subject:
     """Return what production launches; raises `SettingsError` where a file of values cannot be read."""
+    origin = harness.origin(directory.name)
     return Subject(
         name=directory.name,
         settings=settings,
         image=image,
         built=settings.image is None,
-        env=read_env_files(directory, settings.env_file),
+        env=_unshown(origin, settings) or read_env_files(directory, settings.env_file),
         secrets=production_secrets(harness, directory, settings, image),
         directory=directory.path,
         labels=labels.production(harness.project.name, directory.name, folder=harness.project.path, image=image.id),
-        origin=harness.origin(directory.name),
+        origin=origin,
         start_interval=harness.engine.facts().serves(API),
     )
 
 
-def instance_subject(directory: ContainerDir, settings: Settings, image: ImageFacts) -> Subject:
-    """Return what a test instance launches: production's values are not even read."""
+def instance_subject(
+    directory: ContainerDir, settings: Settings, image: ImageFacts, *, origin: ServiceOrigin | None = None
+) -> Subject:
+    """Return what a test instance launches; of a container directory production's values are not even read.
+
+    A service of a Compose project, which has an `origin`, has the values that it has in production.
+    """
     return Subject(
         name=directory.name,
         settings=settings,
         image=image,
         built=settings.image is None,
-        env=read_env_files(directory, for_test(settings).env_file),
+        env=_unshown(origin, settings) or read_env_files(directory, for_test(settings).env_file),
         secrets=instance_secrets(directory, settings),
         directory=directory.path,
+        origin=origin,
     )
+
+
+def _unshown(origin: ServiceOrigin | None, settings: Settings) -> dict[str, str]:
+    """Return the variables of a service whose values no report shows."""
+    names = origin.hidden if origin else frozenset[str]()
+    return {name: value for name, value in settings.environment.items() if name in names}
 
 
 def needed_subjects(harness: Harness, settings: Settings) -> tuple[Subject, ...]:
@@ -79,7 +93,7 @@ def _need(harness: Harness, name: str, found: dict[str, Subject], *, above: tupl
         raise UsageError(
             f"depends_on: {name}: has no live image; promote it first: pytest {directory.path} --ready --promote"
         )
-    subject = instance_subject(directory, harness.settings(directory), image)
+    subject = instance_subject(directory, harness.settings(directory), image, origin=harness.origin(name))
     for other in for_test(subject.settings).depends_on:
         _need(harness, other, found, above=(*above, name))
     found[name] = subject
@@ -95,13 +109,18 @@ def hidden_values(harness: Harness, directory: ContainerDir, settings: Settings,
     env: dict[str, str] = {}
     with suppress(SettingsError):
         env = read_env_files(directory, said.env_file)
+    origin = harness.origin(directory.name)
+    env |= _unshown(origin, said)
     files = [directory.path / secret.file for secret in said.secrets.values()]
+    files += origin.secrets if origin else ()
     found = set(env.values())
     if production:
         files += copies_of(harness, directory.name)
         running = present(harness, directory.name)
         variables = running.raw.get("Config", {}).get("Env") or () if running else ()
         found |= {value for name, _, value in (each.partition("=") for each in variables) if name in env}
+    for each in origin.given if origin else ():
+        found |= texts(each.content) if each.secret else frozenset()
     for file in files:
         with suppress(HostError):
             found |= texts(read_secret(file)[0])
@@ -173,6 +192,6 @@ def why_stays_down(harness: Harness, name: str) -> StaysDown | None:
     try:
         said = harness.state.fact(f"{STAYS_DOWN}{name}")
         found = json.loads(said) if said else None
-        return StaysDown(name=name, who=str(found["who"]), at=float(found["at"])) if found else None
+        return StaysDown(name=called(harness, name), who=str(found["who"]), at=float(found["at"])) if found else None
     except (KharnessError, KeyError, TypeError, ValueError):
         return None

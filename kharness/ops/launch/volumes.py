@@ -52,7 +52,8 @@ def missing_here(subject: Subject, *, volume_root: PurePosixPath) -> frozenset[s
     """Return the same of this host, for any engine. Raises `HostError`."""
     found = set()
     for volume in for_test(subject.settings).volumes:
-        plan = plan_production(volume, name=subject.name, volume_root=volume_root)
+        everywhere = subject.origin is not None
+        plan = plan_production(volume, name=subject.name, volume_root=volume_root, everywhere=everywhere)
         if plan.action is VolumeAction.ENSURE and plan.real is not None:
             with looking(path := Path(plan.real)):
                 if not path.exists():
@@ -74,9 +75,17 @@ def refuse_lacking_places(harness: Harness, plans: tuple[VolumePlan, ...]) -> No
 
 
 def create_volumes(harness: Harness, missing: Iterable[Path]) -> None:
-    """Create directories below the volume root, for root in containers; raises `HostError`."""
+    """Create directories below the volume root, for root in containers, and others as the engine would make them.
+
+    Raises `HostError`.
+    """
     for path in missing:
-        give_to_root(harness, [ensure_directory(Path(harness.host.dv), str(path.relative_to(harness.host.dv)))])
+        root = Path(harness.host.dv)
+        if path.is_relative_to(root):
+            give_to_root(harness, [ensure_directory(root, str(path.relative_to(root)))])
+            continue
+        with looking(path):
+            path.mkdir(parents=True, exist_ok=True)
 
 
 def refuse_real_mounts(harness: Harness, plans: tuple[VolumePlan, ...], *, mode: Mode) -> None:

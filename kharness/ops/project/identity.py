@@ -11,6 +11,7 @@ from kharness.errors import ConflictError, LaunchError
 from kharness.host.project.projects import Registered, others
 from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts, ImageFacts
+from kharness.plan.image.tags import LIVE
 from kharness.plan.volumes.usage import meets
 from kharness.settings.catalog import SETTINGS_FILE
 from kharness.settings.project import is_project
@@ -34,9 +35,21 @@ def names_in_production(view: View) -> frozenset[str]:
     return frozenset(name for each in productions(view) if (name := each.labels.get(labels.NAME)))
 
 
+def is_used(harness: Harness) -> bool:
+    """Whether a Compose project was ever launched or promoted here; container directories say by `autostart`.
+
+    A folder with a Compose file may be there for something else, and its services start with the host unless they
+    say otherwise. Raises `EngineError`.
+    """
+    if harness.compose is None or productions(harness):
+        return True
+    tags = {tag for image in harness.engine.images() for tag in image.tags}
+    return any(harness.tags(each.name).live in tags for each in harness.catalog.directories)
+
+
 def tagged(harness: Harness, name: str) -> Iterator[tuple[str, ImageFacts]]:
     """Yield what follows `REPOSITORY/NAME:` in the references of images that are no other project's, and the images."""
-    beginning = f"{harness.repository}/{name}:"
+    beginning = harness.tags(name).live.removesuffix(LIVE)
     for image in harness.engine.images():
         if image.labels.get(labels.PROJECT, harness.project.name) == harness.project.name:
             yield from ((ref.removeprefix(beginning), image) for ref in image.tags if ref.startswith(beginning))

@@ -20,6 +20,9 @@ from kharness.plan.project import Described, Listed, ListedImage
 from kharness.settings.catalog import ContainerDir
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kharness.settings.compose.project import ComposeProject
     from kharness.settings.layers import SettingsLayer
     from kharness.settings.model import Settings
 
@@ -65,7 +68,7 @@ def images(view: View, directories: Iterable[ContainerDir]) -> tuple[ListedImage
             used=image.id in used,
         )
         for directory in directories
-        for ref, image in _ordered(tagged, of=f"{view.repository}/{directory.name}:")
+        for ref, image in _ordered(tagged, of=view.tags(directory.name).live.removesuffix(LIVE))
     )
 
 
@@ -101,6 +104,27 @@ def describe(directories: Iterable[ContainerDir], *, below: tuple[SettingsLayer,
         yield _with_settings(known, directory, below)
 
 
+def describe_services(compose: ComposeProject, *, path: Path) -> Iterator[Described]:
+    """Yield a description of each service of a Compose project, by the name that commands know."""
+    from kharness.settings.compose.service import service_settings  # noqa: PLC0415 - see below
+
+    tests = len(files_of_tests(path))
+    for name in sorted(compose.services):
+        known = Described(
+            name=f"{compose.name}/{name}",
+            path=str(path),
+            buildable="build" in compose.services[name],
+            test_files=tests,
+            project=compose.name,
+        )
+        try:
+            settings = service_settings(compose, name)
+        except SettingsError as error:
+            yield replace(known, broken=str(error))
+        else:
+            yield _described(known, settings)
+
+
 def _with_settings(known: Described, directory: ContainerDir, below: tuple[SettingsLayer, ...]) -> Described:
     from kharness.settings.load import load_settings  # noqa: PLC0415 - lists of what runs need no settings
 
@@ -108,6 +132,10 @@ def _with_settings(known: Described, directory: ContainerDir, below: tuple[Setti
         settings = load_settings(directory.path, below=below)
     except SettingsError as error:
         return replace(known, broken=str(error))
+    return _described(known, settings)
+
+
+def _described(known: Described, settings: Settings) -> Described:
     autostart = settings.autostart
     return replace(
         known,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from kharness.engine.api import Runtime
 from kharness.errors import ContainerMissingError, EngineError
 from kharness.ops.project.identity import is_ours, whose
@@ -9,6 +11,10 @@ from kharness.ops.project.view import View
 from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.launch.life import ASIDE, WAITING, state_text, why_stuck
+from kharness.settings.project import has_table
+
+COMPOSE = "com.docker.compose.service"
+"""The label that the containers of a Compose project's services have."""
 
 
 class EngineProduction:
@@ -25,7 +31,15 @@ class EngineProduction:
     def services(self, name: str | None = None) -> tuple[ContainerFacts, ...]:
         """Return the project's production containers as the engine lists them; see `Production`."""
         wanted = {labels.ROLE: labels.ROLE_PRODUCTION} | ({labels.NAME: name} if name is not None else {})
-        return tuple(each for each in self._view.engine.containers(labels=wanted) if is_ours(self._view, each))
+        found = (each for each in self._view.engine.containers(labels=wanted) if is_ours(self._view, each))
+        return tuple(each for each in found if self._is_of_this_kind(each))
+
+    def _is_of_this_kind(self, found: ContainerFacts) -> bool:
+        # A folder may be two projects of one name: of container directories, and of Compose.
+        known = self._view.catalog.get(found.labels.get(labels.NAME, "")) is not None
+        if (folder := self._view.catalog.folder) is not None:
+            return known or not has_table(folder)
+        return known or COMPOSE not in found.labels or not has_table(Path(self._view.project.path))
 
     def current(self, name: str) -> ContainerFacts | None:
         """Return the production container of a directory; see `Production`.
@@ -65,19 +79,27 @@ def must_run(view: View, name: str) -> ContainerFacts:
         return found
     if stuck := why_stuck(found):
         raise EngineError(f"{name}: {stuck}")
-    advice = f"'kharness logs {name}' shows its output, {how_to_launch(view, name)}"
+    advice = f"'kharness logs {called(view, name)}' shows its output, {how_to_launch(view, name)}"
     raise EngineError(f"{name}: does not run: {state_text(found)}; {advice}")
 
 
 def how_to_launch(view: View, name: str) -> str:
     """Return the command that launches production, as the end of a sentence."""
+    if not _is_live(view, name) and (folder := view.catalog.folder):
+        untested = f"'kharness up {called(view, name)} --untested' launches it without a test"
+        return f"'pytest {folder} --ready' builds and tests it, {untested}"
     what = "launches what is live" if _is_live(view, name) else "builds, tests and launches it"
     return f"'{launch_command(view, name)}' {what}"
 
 
 def launch_command(view: View, name: str) -> str:
     """Return the command that launches production; without a live image it has to pass its tests first."""
-    return f"kharness {'up' if _is_live(view, name) else 'upgrade'} {name}"
+    return f"kharness {'up' if _is_live(view, name) else 'upgrade'} {called(view, name)}"
+
+
+def called(view: View, name: str) -> str:
+    """Return the name by which commands know a container from anywhere."""
+    return f"{view.project.name}/{name}" if view.catalog.folder else name
 
 
 def _is_live(view: View, name: str) -> bool:

@@ -35,6 +35,7 @@ from kharness.ops.volumes.mounters import known_volumes
 from kharness.ops.volumes.root import root_changed
 from kharness.ops.volumes.snapshots import snapshots_of
 from kharness.plan.facts import ContainerFacts, ImageFacts, MountFacts
+from kharness.plan.image.tags import LIVE
 from kharness.plan.launch.mounts import plan_production
 from kharness.plan.launch.runspec import MountKind
 from kharness.plan.project import Remains, Retirement, is_kept_by_us, users_of_images
@@ -172,7 +173,7 @@ def tags_of(harness: Harness, name: str) -> Iterator[tuple[str, ImageFacts]]:
     """Return the references that kharness gave to images of a container, each with its image."""
     for tag, image in tagged(harness, name):
         if is_kept_by_us(tag):
-            yield f"{harness.repository}/{name}:{tag}", image
+            yield f"{harness.tags(name).live.removesuffix(LIVE)}{tag}", image
 
 
 def _plan(harness: Harness, name: str, found: _Ending) -> Retirement:
@@ -225,7 +226,7 @@ def _notes(harness: Harness, name: str) -> Iterator[str]:
     directory = harness.catalog.get(name)
     if directory is not None:
         yield f"its directory {directory.path} stands: a session with --launch begins it again; remove it by hand"
-    beginning = f"{harness.repository}/{name}:"
+    beginning = harness.tags(name).live.removesuffix(LIVE)
     for image in harness.engine.images():
         for tag in image.tags:
             if tag.startswith(beginning) and not is_kept_by_us(tag.removeprefix(beginning)):

@@ -13,6 +13,7 @@ from kharness.ops.host.ports import refuse_taken_ports
 from kharness.ops.image.hardening import taken_from
 from kharness.ops.launch.deviations import changed_by_hand, remember_launch
 from kharness.ops.launch.secrets import give_secrets
+from kharness.ops.launch.surroundings import ensure_surroundings, give_files
 from kharness.ops.launch.volumes import missing_volumes
 from kharness.ops.project.identity import created, is_ours, made_by, refuse_shared_volumes, whose
 from kharness.ops.project.production import EngineProduction
@@ -109,6 +110,7 @@ class EngineTarget(EngineProduction):
             refuse_shared_volumes(harness, of)
             check_volume_root(harness)
             record_volume_root(harness)
+        notes = ensure_surroundings(harness, subject.origin) if subject.origin else ()
         self._ensure_networks(plan)
         current, elsewhere = self.claim(of, plan), self._elsewhere(plan, of=of)
         if current is not None and elsewhere is not None:
@@ -125,7 +127,7 @@ class EngineTarget(EngineProduction):
             former=former,
             fresh=tuple(map(str, missing_volumes(harness, plan.volumes))),
             carried=carry.volumes,
-            notes=(*carry.notes, *left_out(subject.settings, engine.facts())),
+            notes=(*notes, *carry.notes, *left_out(subject.settings, engine.facts())),
         )
 
     @property
@@ -153,6 +155,8 @@ class EngineTarget(EngineProduction):
         spec = carry_over(plan.spec, operation.carried)
         with _naming_addresses(plan):
             new = self._engine.create(replace(spec, name=waiting, labels=given))
+        if work.subject.origin is not None:
+            give_files(self._engine, work.subject.origin, new)
         give_made(work, operation.fresh)
         give_secrets(self._harness, work.subject, plan, new)
 

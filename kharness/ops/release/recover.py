@@ -189,7 +189,7 @@ def _found(harness: Harness) -> Iterator[Entry]:
     images = harness.engine.images()
     now = time.time()
     for directory in harness.catalog.directories:
-        beginning = f"{harness.repository}/{directory.name}:"
+        beginning = harness.tags(directory.name).live.removesuffix(LIVE)
         tags = {
             tag.removeprefix(beginning): image for image in images for tag in image.tags if tag.startswith(beginning)
         }

@@ -226,7 +226,8 @@ def development_subject(
     if reasons := refusals(above, development=True, with_shell=shell):
         raise UsageError("\n".join(reasons))
     settings = harness.settings(directory, above=above)
-    return instance_subject(directory, settings, latest_image(harness, directory.name))
+    image = latest_image(harness, directory.name)
+    return instance_subject(directory, settings, image, origin=harness.origin(directory.name))
 
 
 def latest_image(harness: Harness, name: str) -> ImageFacts:

@@ -194,7 +194,7 @@ class Pipeline:
         settings = self._order.settings[name]
         candidates = self._candidates(name)
         began = time.monotonic()
-        built = self._existing(directory, settings) if self._order.no_build else None
+        built = built_already(self._harness, directory, settings) if self._order.no_build else None
         if built is None:
             built = build(self._harness, directory, settings, rebuild=self._order.rebuild, candidates=candidates)
         with self._changed:
@@ -253,14 +253,6 @@ class Pipeline:
                 raise
             self._harness.report(name, f"its base {base} is live now")
 
-    def _existing(self, directory: ContainerDir, settings: Settings) -> Built:
-        name = directory.name
-        image = self._harness.engine.image(self._harness.tags(name).latest)
-        if image is None:
-            raise UsageError(f"{name}: --no-build tests :latest, and there is no {self._harness.tags(name).latest}")
-        digest = image.labels.get("kharness.digest", image.id)
-        return Built(name=name, image=image, digest=digest, fresh=False, built=settings.image is None)
-
     def _may_launch(self, name: str) -> bool:
         """Wait until few enough instances are ahead of their tests; False where the session ends before."""
         with self._changed:
@@ -295,20 +287,34 @@ class Pipeline:
             self._session.remove(container)
 
     def _attach(self, directory: ContainerDir) -> None:
-        name = directory.name
-        settings = self._order.settings[name]
-        found = present(self._harness, name)
-        if found is not None and (stuck := why_stuck(found)):
-            raise LaunchError(f"{name}: production does not run: it {stuck}")
-        done = found is not None and settings.may_end and is_done(found)
-        if found is None or not (found.running or done):
-            state = "there is no container of it" if found is None else f"it {state_text(found)}"
-            raise LaunchError(
-                f"{name}: production does not run: {state}; 'pytest {directory.path} --ready --launch' does"
-            )
-        image = self._harness.engine.image(found.image_id)
-        if image is None:
-            raise LaunchError(f"{name}: the image {found.image_id} of the production container is gone")
-        subject = production_subject(self._harness, directory, settings, image)
-        plan = plan_production_launch(subject, volume_root=self._harness.volume_root)
-        self._ready(name, instance_facts(subject, plan, found, mode=Mode.IN_PROD))
+        self._ready(
+            directory.name, running_in_production(self._harness, directory, self._order.settings[directory.name])
+        )
+
+
+def built_already(harness: Harness, directory: ContainerDir, settings: Settings) -> Built:
+    """Return `:latest` as it is, for a session that builds nothing; raises `UsageError` where there is none."""
+    name, tag = directory.name, harness.tags(directory.name).latest
+    image = harness.engine.image(tag)
+    if image is None:
+        raise UsageError(f"{name}: --no-build tests :latest, and there is no {tag}")
+    digest = image.labels.get("kharness.digest", image.id)
+    return Built(name=name, image=image, digest=digest, fresh=False, built=settings.image is None)
+
+
+def running_in_production(harness: Harness, directory: ContainerDir, settings: Settings) -> InstanceFacts:
+    """Return what tests must know of the production container; raises `LaunchError` where it does not run."""
+    name = directory.name
+    found = present(harness, name)
+    if found is not None and (stuck := why_stuck(found)):
+        raise LaunchError(f"{name}: production does not run: it {stuck}")
+    done = found is not None and settings.may_end and is_done(found)
+    if found is None or not (found.running or done):
+        state = "there is no container of it" if found is None else f"it {state_text(found)}"
+        raise LaunchError(f"{name}: production does not run: {state}; 'pytest {directory.path} --ready --launch' does")
+    image = harness.engine.image(found.image_id)
+    if image is None:
+        raise LaunchError(f"{name}: the image {found.image_id} of the production container is gone")
+    subject = production_subject(harness, directory, settings, image)
+    plan = plan_production_launch(subject, volume_root=harness.volume_root)
+    return instance_facts(subject, plan, found, mode=Mode.IN_PROD)

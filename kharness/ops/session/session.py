@@ -15,7 +15,9 @@ from kharness.ops.harness import Harness
 from kharness.ops.image.hardening import taken_from
 from kharness.ops.launch.secrets import give_secrets, place_secrets
 from kharness.ops.launch.subject import needed_subjects
+from kharness.ops.launch.surroundings import give_files
 from kharness.ops.launch.volumes import missing_directories, refuse_real_mounts
+from kharness.ops.session.belongings import Belongings
 from kharness.ops.session.causes import with_causes
 from kharness.ops.session.instance import Instance, InstanceFacts, instance_facts
 from kharness.ops.session.networks import create_test_network, named_destinations, remove_test_network
@@ -23,7 +25,14 @@ from kharness.ops.session.readiness import wait_ready
 from kharness.ops.session.untouched import Witness, refuse_writable_reals
 from kharness.ops.volumes.prepare import give_new_directories, prepare_instance
 from kharness.ops.volumes.root import check_volume_root, uses_volume_root
-from kharness.ops.volumes.scratch import Made, Owned, make_scratch, remember_scratch, remove_scratch, with_originals
+from kharness.ops.volumes.scratch import (
+    Made,
+    Owned,
+    Together,
+    make_scratch,
+    remember_scratch,
+    with_originals,
+)
 from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.launch.environment import redact
@@ -34,29 +43,6 @@ from kharness.plan.session.modes import Mode
 from kharness.plan.session.readiness import plan_test_readiness, volume_hints
 from kharness.settings.model import Settings, TestOverrides
 from kharness.settings.volumes import Freeze
-
-
-class _Made:
-    """What belongs to one instance: steps to be taken from last to first, and then the directories of its volumes.
-
-    `of` is the container directory whose tests it is for.
-    """
-
-    def __init__(self, of: str) -> None:
-        self.of = of
-        self.stack = ExitStack()
-        self.directories: list[Path] = []
-        self.creating = threading.Lock()
-
-    def remove(self) -> None:
-        """Remove it; again, if a launch that was under way has made more."""
-        with self.creating:
-            # A container that is being created holds volumes and networks, and must be known to go first.
-            pass
-        with ExitStack() as last:
-            for directory in self.directories:
-                last.callback(remove_scratch, directory)
-            last.callback(self.stack.close)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +87,7 @@ class TestSession:
         self._lock = threading.Lock()
         self._network: str | None = None
         self._shared = ExitStack()
-        self._launched: dict[str, _Made] = {}
+        self._launched: dict[str, Belongings] = {}
         self._kept: set[str] = set()
         self._closed = False
         self._pid = getpid()
@@ -146,7 +132,7 @@ class TestSession:
         """
         with self._making(subject, name) as made:
             place = self._surround(subject, name, needs=needs, made=made)
-            return self._create(subject, place, made=made, change=change)
+            return self._create(subject, place, made=made, change=lambda plan: replace(plan, spec=change(plan.spec)))
 
     def check(self, created: Created) -> None:
         """Remove an instance that was started and could write to what is production's; raises `KharnessError`."""
@@ -232,22 +218,27 @@ class TestSession:
             raise LaunchError("the session was interrupted")
 
     @contextmanager
-    def _making(self, subject: Subject, name: str) -> Iterator[_Made]:
-        made = _Made(subject.name)
+    def _making(self, subject: Subject, name: str) -> Iterator[Belongings]:
+        made = Belongings(subject.name)
         with self._lock:
             self._refuse_when_closed()
             if name in self._launched:
                 raise UsageError(f"{name}: this session has such an instance already; say a suffix")
             self._launched[name] = made
-        try:
+        with self._removing_late(made):
             yield made
+
+    @contextmanager
+    def _removing_late(self, made: Belongings) -> Iterator[None]:
+        try:
+            yield
         except BaseException:
             if self._closed:
                 # It was closed while this was under way: what was made after that is removed here.
                 made.remove()
             raise
 
-    def _surround(self, subject: Subject, name: str, *, needs: tuple[Subject, ...], made: _Made) -> _OnNetwork:
+    def _surround(self, subject: Subject, name: str, *, needs: tuple[Subject, ...], made: Belongings) -> _OnNetwork:
         network, own = self._network_for(subject, name, needs=needs, made=made)
         others = (subject.name, *(need.name for need in needs))
         for need in needs:
@@ -255,7 +246,9 @@ class TestSession:
             self._run(need, _OnNetwork(f"{name}-{need.name}", network, aliases), made=made)
         return _OnNetwork(name, network, names_on_network(subject, others=others) if own else ())
 
-    def _network_for(self, subject: Subject, name: str, *, needs: tuple[Subject, ...], made: _Made) -> tuple[str, bool]:
+    def _network_for(
+        self, subject: Subject, name: str, *, needs: tuple[Subject, ...], made: Belongings
+    ) -> tuple[str, bool]:
         egress = subject.settings.test.egress
         if needs or egress is not False:
             # An instance that may go out, or answers under a plain name, is alone with what it needs.
@@ -279,7 +272,7 @@ class TestSession:
         return network.name
 
     def _run(
-        self, subject: Subject, place: _OnNetwork, *, made: _Made, ready_timeout: float | None = None
+        self, subject: Subject, place: _OnNetwork, *, made: Belongings, ready_timeout: float | None = None
     ) -> InstanceFacts:
         created = self._create(subject, place, made=made)
         notes = remember_scratch(created.scratch)
@@ -292,19 +285,25 @@ class TestSession:
         subject: Subject,
         place: _OnNetwork,
         *,
-        made: _Made,
-        change: Callable[[RunSpec], RunSpec] = lambda spec: spec,
+        made: Belongings,
+        change: Callable[[LaunchPlan], LaunchPlan] = lambda plan: plan,
     ) -> Created:
-        engine, name = self.harness.engine, place.name
-        publish = not engine.facts().local
+        plan = change(self._planned(subject, name=place.name, network=place.network, aliases=place.aliases))
+        scratch = self._make_volumes(subject, plan, made, name=place.name)
+        return self._create_planned(subject, plan, scratch, made=made)
+
+    def _planned(self, subject: Subject, *, name: str, network: str, aliases: tuple[str, ...] = ()) -> LaunchPlan:
+        engine = self.harness.engine.facts()
+        publish = not engine.local
         if publish and subject.settings.test.egress is False:
             raise UsageError(
-                f"{subject.name}: the engine at {engine.facts().endpoint} is not on this host, so a test instance is "
+                f"{subject.name}: the engine at {engine.endpoint} is not on this host, so a test instance is "
                 "reached by published ports, which need a network with a way out: say 'test: {egress: true}'"
             )
-        plan = self.plan(subject, name=name, network=place.network, aliases=place.aliases, publish=publish)
-        plan = replace(plan, spec=change(plan.spec))
-        scratch = self._make_volumes(subject, plan, made, name=name)
+        return self.plan(subject, name=name, network=network, aliases=aliases, publish=publish)
+
+    def _create_planned(self, subject: Subject, plan: LaunchPlan, scratch: Made, *, made: Belongings) -> Created:
+        engine, name = self.harness.engine, plan.spec.name
         place_secrets(self.harness, plan, who=subject.name)
         prepared = prepare_instance(self.harness, subject, plan)
         with made.creating:
@@ -313,12 +312,16 @@ class TestSession:
             made.stack.callback(self._remove_created, name, ids)
             container = engine.create(plan.spec)
             ids.append(container)
+        if subject.origin is not None:
+            give_files(self.harness.engine, subject.origin, container)
         give_new_directories(self.harness, subject, container, plan, but=prepared)
         give_secrets(self.harness, subject, plan, container)
         self._refuse_unsafe(container, plan)
         return Created(id=container, plan=plan, scratch=scratch)
 
-    def _make_volumes(self, subject: Subject, plan: LaunchPlan, made: _Made, *, name: str) -> Made:
+    def _make_volumes(
+        self, subject: Subject, plan: LaunchPlan, made: Belongings, *, name: str, together: Together | None = None
+    ) -> Made:
         if self.mode is Mode.PROD_READY and uses_volume_root(self.harness, plan.volumes):
             check_volume_root(self.harness)
         refuse_real_mounts(self.harness, plan.volumes, mode=self.mode)
@@ -335,7 +338,7 @@ class TestSession:
             kept=bool(self._keep),
             go_on=self._refuse_when_closed,
         )
-        scratch = make_scratch(self.harness, plan.volumes, owned, stack=made.stack)
+        scratch = make_scratch(self.harness, plan.volumes, owned, stack=made.stack, together=together)
         if self._witness is not None and scratch.stopped:
             # Restarting these was the session's own doing.
             self._witness.begin(scratch.stopped)

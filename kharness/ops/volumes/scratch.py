@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from kharness.errors import HostError, UsageError
@@ -93,8 +93,45 @@ class Made:
     stopped: Mapping[str, str]
 
 
-def make_scratch(harness: Harness, plans: tuple[VolumePlan, ...], owned: Owned, *, stack: ExitStack) -> Made:
-    """Make a test instance's own volumes, and report how.
+@dataclass(frozen=True, slots=True)
+class _Job:
+    copy: _Copy
+    owned: Owned
+    stack: ExitStack
+
+
+@dataclass(slots=True)
+class Together:
+    """Copies for several instances, to be made in one standstill of all that write to them, so of one moment."""
+
+    _jobs: list[_Job] = field(default_factory=list)
+    _plans: list[tuple[VolumePlan, ...]] = field(default_factory=list)
+
+    def make(self, harness: Harness) -> None:
+        """Make them; raises as `make_scratch`."""
+        jobs, plans = tuple(self._jobs), tuple(self._plans)
+        self._jobs.clear()
+        self._plans.clear()
+        if jobs:
+            _copy_all(harness, jobs)
+        for each in plans:
+            _make_places(each)
+
+    def add(self, plans: tuple[VolumePlan, ...], jobs: Iterable[_Job]) -> None:
+        """Leave the copies of one instance for `make`."""
+        self._jobs.extend(jobs)
+        self._plans.append(plans)
+
+
+def make_scratch(
+    harness: Harness,
+    plans: tuple[VolumePlan, ...],
+    owned: Owned,
+    *,
+    stack: ExitStack,
+    together: Together | None = None,
+) -> Made:
+    """Make a test instance's own volumes, and report how; with `together`, its copies are left for that to make.
 
     Named ones and mounts are registered with the stack; directories are in the instance's own, and go with that, see
     `remove_scratch`.
@@ -119,11 +156,12 @@ def make_scratch(harness: Harness, plans: tuple[VolumePlan, ...], owned: Owned, 
         if harness.engine.facts().local:
             note = owned.directory / f"{index}.launched"
             volumes.append(MadeVolume(path=target, note=note, real=real and real.resolve(), store=store))
-    stopped = _copy_all(harness, copies, owned, stack) if copies else {}
-    for found in nested(plans):
-        if found.outer.scratch and found.outer.mount.kind is MountKind.BIND:
-            file = Path(found.inner.real or "").is_file()
-            _make_place(Path(found.outer.mount.source or ""), found.point, file=file)
+    jobs = tuple(_Job(copy, owned, stack) for copy in copies)
+    if together is not None:
+        together.add(plans, jobs)
+        return Made(volumes=tuple(volumes), stopped={})
+    stopped = _copy_all(harness, jobs) if jobs else {}
+    _make_places(plans)
     return Made(volumes=tuple(volumes), stopped=stopped)
 
 
@@ -225,6 +263,13 @@ def _make_empty_file(real: Path, target: Path) -> None:
         target.chmod(stat.S_IMODE(found.st_mode))
 
 
+def _make_places(plans: tuple[VolumePlan, ...]) -> None:
+    for found in nested(plans):
+        if found.outer.scratch and found.outer.mount.kind is MountKind.BIND:
+            file = Path(found.inner.real or "").is_file()
+            _make_place(Path(found.outer.mount.source or ""), found.point, file=file)
+
+
 def _make_place(outer: Path, point: PurePosixPath, *, file: bool) -> None:
     # As the engine would, were the volume around it not read-only, or had production's not had it already.
     steps = [outer / step for step in (*reversed(point.parents), point)]
@@ -278,26 +323,28 @@ def _why_not_over(place: Path, *, file: bool) -> str:
     return f"{inner[0]} is mounted in it, which an overlay does not show" if inner else ""
 
 
-def _copy_all(harness: Harness, copies: Iterable[_Copy], owned: Owned, stack: ExitStack) -> dict[str, str]:
-    copies = tuple(copies)
-    writers = {writer.id: writer for copy in copies for writer in copy.writers}
+def _copy_all(harness: Harness, jobs: Sequence[_Job]) -> dict[str, str]:
+    writers = {writer.id: writer for job in jobs for writer in job.copy.writers}
     ours = tuple(writer for writer in writers.values() if is_ours(harness, writer))
     foreign = [writer.name for writer in writers.values() if writer not in ours]
-    seconds = sum(copy.seconds for copy in copies)
-    how, said = choose_freeze(owned.test.freeze, seconds=seconds, limit=owned.test.max_freeze)
+    seconds = sum(job.copy.seconds for job in jobs)
+    # Where several instances ask for it, the one that asks for most decides.
+    asked = {job.owned.test.freeze for job in jobs}
+    most = next(how for how in (Freeze.STOP, Freeze.PAUSE, Freeze.NONE) if how in asked)
+    limit = max(job.owned.test.max_freeze for job in jobs)
+    who = ", ".join(dict.fromkeys(job.owned.name for job in jobs))
+    how, said = choose_freeze(most, seconds=seconds, limit=limit)
     done = []
-    with frozen(harness, ours, how, limit=owned.test.max_freeze) as stood:
-        for copy in copies:
-            owned.go_on()
-            done.append(_copy(harness, copy, owned, stack))
-    for line in done:
-        harness.report(owned.name, line)
+    with frozen(harness, ours, how, limit=limit) as stood:
+        for job in jobs:
+            job.owned.go_on()
+            done.append((job.owned.name, _copy(harness, job.copy, job.owned, job.stack)))
+    for name, line in done:
+        harness.report(name, line)
     if ours and (note := str(stood) or said):
-        harness.report(owned.name, note)
+        harness.report(who, note)
     if foreign:
-        harness.report(
-            owned.name, f"{', '.join(foreign)}, not of this project, may have written while the copy was made"
-        )
+        harness.report(who, f"{', '.join(foreign)}, not of this project, may have written while the copy was made")
     return {each.labels[labels.NAME]: each.name for each in ours if stood.how is Freeze.STOP}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from graphlib import CycleError, TopologicalSorter
 from pathlib import PurePath
@@ -118,6 +118,42 @@ def plan_course(
         broken=lost,
         aim=aim,
     )
+
+
+def join_courses(courses: Mapping[str, Course], *, backwards: bool = False) -> Course:
+    """Return the courses of several projects as one, in the order of all waves.
+
+    They are by what is put before their names, empty or ending in a slash. A step without a name of its own is its
+    project. What one project needs never counts for another.
+    """
+    steps = {
+        joined(prefix, step.name): replace(
+            step,
+            name=joined(prefix, step.name),
+            after=frozenset(joined(prefix, name) for name in step.after),
+            needs=frozenset(joined(prefix, name) for name in step.needs),
+        )
+        for prefix, course in courses.items()
+        for step in course.steps
+    }
+    numbers = {name: step.wave for name, step in steps.items()}
+    ordered = [
+        replace(step, after=step.after | _other_waves(name, numbers, backwards=backwards))
+        for name, step in steps.items()
+    ]
+    depths = _depths(ordered)
+    return Course(
+        steps=tuple(sorted(ordered, key=lambda step: (depths[step.name], step.name))),
+        impossible={joined(p, name): why for p, course in courses.items() for name, why in course.impossible.items()},
+        waves={joined(p, name): wave for p, course in courses.items() for name, wave in course.waves.items()},
+        broken=frozenset(joined(p, name) for p, course in courses.items() for name in course.broken),
+        aim=next((course.aim for course in courses.values()), "healthy"),
+    )
+
+
+def joined(prefix: str, name: str) -> str:
+    """Return the name of a step among those of several projects."""
+    return f"{prefix}{name}".removesuffix("/")
 
 
 def stages(course: Course) -> tuple[tuple[CourseStep, ...], ...]:

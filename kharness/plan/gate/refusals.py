@@ -33,6 +33,7 @@ GOOD = {TestOutcome.PASSED, TestOutcome.XPASSED}
 expected failure forbids nothing and shows nothing.
 """
 
+NO_TESTS = "no test vouches for it, only checks and its health: gate.tests is none"
 NOT_RUN = "[NOTRUN]"
 """How pytest's `xfail(run=False)`, and an empty parameter set, say that nothing was run."""
 ENDS = frozenset({"passed", "failed", "skipped"})
@@ -93,7 +94,7 @@ class GateFacts:
     the settings `choices` of the ini file, or a hook, left out. `partial` says how the selection was narrowed, each
     with its place. `unrun` are the tests that no mode of this release runs, `gone` those that the last release had,
     `flaky` those that passed at a later try. `end` says why the test instance was not well after its last test.
-    `exclude`, `skips` and `refuse` are the container's `gate:` settings.
+    `exclude`, `skips` and `refuse` are the container's `gate:` settings; `untested_ok` says that `gate.tests` is none.
     """
 
     name: str
@@ -116,7 +117,13 @@ class GateFacts:
     exclude: frozenset[str] = frozenset()
     skips: frozenset[str] = frozenset()
     refuse: frozenset[str] = frozenset()
+    untested_ok: bool = False
     known_good: bool = False
+
+    @property
+    def untested(self) -> bool:
+        """Whether it has no test that runs in this mode, and `gate.tests` allows it: checks and health decide alone."""
+        return self.untested_ok and all(item.check for item in self.expected)
 
     @property
     def tests(self) -> Mapping[str, TestOutcome]:
@@ -149,11 +156,12 @@ def remarks(facts: GateFacts) -> Mapping[str, str]:
         # A narrower selection is refused anyway, with the tests that it left out.
         "fewer": (() if _collects_less(facts) else facts.gone, "of the last release no longer there"),
     }
-    return {
+    said = {
         key: f"{key}: {_count(tests)} {what}: {_names(tests, most=TOLD)}"
         for key, (tests, what) in found.items()
         if tests
     }
+    return {"tests": NO_TESTS, **said} if facts.untested else said
 
 
 def _refused_remarks(facts: GateFacts) -> Iterator[str]:
@@ -204,7 +212,7 @@ def _reasons(facts: GateFacts) -> Iterator[str]:
     skipped = [nodeid for nodeid in _ended(tests, TestOutcome.SKIPPED) if not _allowed(nodeid, facts.skips)]
     if skipped:
         yield f"{_count(skipped)} skipped, and gate.skips does not allow it: {_names(skipped)}"
-    if not any(outcome in GOOD for outcome in tests.values()):
+    if not facts.untested and not any(outcome in GOOD for outcome in tests.values()):
         yield "no test passed" if tests else "no test ran"
     yield from facts.changes
 

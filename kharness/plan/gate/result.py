@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from kharness.plan.gate.refusals import GOOD, GateFacts, TestOutcome, failures_in_production, remarks
 from kharness.plan.release.operation import Ending, Released
-from kharness.plan.session.modes import MEANINGS
+from kharness.plan.session.modes import MEANINGS, Mode
 
 NO_VERDICT = "its process ended with status 0 before the session had decided anything, so nothing was verified"
 PASSED, FAILED, NO_TESTS = 0, 1, 5
@@ -57,7 +57,7 @@ class ServiceResult:
     exactly these inputs. `tests`, `checks` and `verification` (the tests in production after a launch) are outcomes by
     node id. `seconds` is how long the build, the start (ready), the tests and the release took. `release` is None where
     nothing was tried. `remarks` are what tests showed that forbids nothing by itself, `kept` the names of the test
-    instances that were left running.
+    instances that were left running. `images` are the ids by service where it is a Compose project, tested as one.
     """
 
     name: str
@@ -74,6 +74,7 @@ class ServiceResult:
     remarks: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     reported: str = ""
+    images: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -183,6 +184,17 @@ def production_result(facts: GateFacts, *, seconds: Mapping[str, float]) -> Serv
         verdict = ServiceVerdict.UNTESTED
     found = readiness_result(facts, reasons, seconds=seconds)
     return replace(found, verdict=verdict, remarks=())
+
+
+def project_result(
+    facts: GateFacts, reasons: tuple[str, ...], images: Mapping[str, str], *, mode: Mode, seconds: Mapping[str, float]
+) -> ServiceResult:
+    """Return the result of a Compose project, which is tested as one; its tests are those of all services."""
+    if mode is Mode.IN_PROD:
+        found = production_result(facts, seconds=seconds)
+    else:
+        found = readiness_result(facts, reasons, seconds=seconds)
+    return replace(found, image=None, images=images)
 
 
 def broken_result(name: str, problems: str) -> ServiceResult:

@@ -63,12 +63,15 @@ def resolve_source(source: str, *, name: str, volume_root: PurePosixPath) -> str
     return _clean(volume_root / name / source)
 
 
-def plan_production(volume: Volume, *, name: str, volume_root: PurePosixPath) -> VolumePlan:
-    """Mount the real thing; a directory below the volume root is created when it is missing."""
+def plan_production(volume: Volume, *, name: str, volume_root: PurePosixPath, everywhere: bool = False) -> VolumePlan:
+    """Mount the real thing; a directory below the volume root is created when it is missing.
+
+    With `everywhere`, so is a directory elsewhere, as Compose does; what looks like a file is not.
+    """
     if volume.type != "bind" or volume.source is None:
         return VolumePlan(mount=_mount(volume, source=volume.source), real=volume.source)
     source = resolve_source(volume.source, name=name, volume_root=volume_root)
-    ours = _is_below(source, volume_root) and volume.create_host_path
+    ours = (_is_below(source, volume_root) or (everywhere and not _is_file(volume))) and volume.create_host_path
     action = VolumeAction.ENSURE if ours else VolumeAction.NONE
     return VolumePlan(mount=_mount(volume, source=source), action=action, real=source)
 
@@ -82,9 +85,12 @@ def plan_test(
     scratch: Scratch,
     index: int,
     missing: Container[str] = (),
+    configured: bool = False,
 ) -> VolumePlan:
     """Mount something that a test may damage. `index` tells the instance's volumes apart.
 
+    With `configured`, as for a service of a Compose project, what is read-only and lies outside the volume root is
+    configuration, which a stand-alone instance has as well, and so is a single file, which is never writable.
     `missing` are the directories that a launch of production would make; a test instance gets an empty one instead.
     """
     if volume.type == "tmpfs" or volume.source is None:
@@ -92,6 +98,8 @@ def plan_test(
     bind = volume.type == "bind"
     real = resolve_source(volume.source, name=name, volume_root=volume_root) if bind else volume.source
     how = _how(volume, mode=mode, shows_data=not bind or _meets(real, volume_root))
+    if configured and bind and volume.test is None and not _meets(real, volume_root):
+        how = TestMount.RO if volume.read_only or _is_file(volume) else how
     if bind and real in missing and how in {TestMount.SAME, TestMount.RO}:
         how = TestMount.EMPTY
     made = str(scratch.directory / str(index)) if bind else f"{scratch.prefix}-{index}"
@@ -126,6 +134,11 @@ def _how(volume: Volume, *, mode: Mode, shows_data: bool) -> TestMount:
     if volume.test is not None:
         return volume.test
     return TestMount.RO if volume.read_only else TestMount.COPY
+
+
+def _is_file(volume: Volume) -> bool:
+    # Nothing is there to look at: a name with an extension on both sides is a file's.
+    return all(PurePosixPath(path or "").suffix for path in (volume.source, volume.target))
 
 
 def _is_below(path: str, root: PurePosixPath) -> bool:

@@ -31,6 +31,8 @@ from kharness.settings.service import ServiceKeys
 
 DEFAULT_PIDS: int = BY_KEY["pids_limit"].built
 DEFAULT_TMPFS = tuple(Mount(kind=MountKind.TMPFS, source=None, target=path, mode=0o1777) for path in ("/tmp", "/run"))  # noqa: S108 - paths in the container
+IMAGE_LABEL = "com.docker.compose.image"
+"""The label by which Compose knows the image that it made a container of."""
 LOOPBACK = "127.0.0.1"
 NO_RESOLVER = "203.0.113.53"
 """An address of RFC 5737, which no host has. Even for a container without a way out, an engine before 23.0.11 asks a
@@ -62,7 +64,11 @@ class Subject:
     @property
     def hidden(self) -> frozenset[str]:
         """The values that no report may show."""
-        return frozenset(self.env.values()).union(*(texts(secret.value) for secret in self.secrets))
+        given = self.origin.given if self.origin else ()
+        return frozenset(self.env.values()).union(
+            *(texts(secret.value) for secret in self.secrets),
+            *(texts(each.content) for each in given if each.secret),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +102,11 @@ class LaunchPlan:
 
 def plan_production_launch(subject: Subject, *, volume_root: PurePosixPath) -> LaunchPlan:
     """Plan the production instance: real volumes, ports, networks and labels."""
-    settings = subject.settings
-    volumes = tuple(plan_production(volume, name=subject.name, volume_root=volume_root) for volume in settings.volumes)
+    settings, origin = subject.settings, subject.origin
+    volumes = tuple(
+        plan_production(volume, name=subject.name, volume_root=volume_root, everywhere=origin is not None)
+        for volume in settings.volumes
+    )
     attachments = tuple(
         Attachment(
             network=network,
@@ -118,20 +127,24 @@ def plan_production_launch(subject: Subject, *, volume_root: PurePosixPath) -> L
     secrets = production_copies(subject.secrets)
     spec = replace(
         _common(subject, settings, volumes, secrets),
-        name=settings.container_name or subject.name,
-        labels={**settings.labels, **subject.labels},
+        name=origin.container if origin else settings.container_name or subject.name,
+        labels={**settings.labels, **(_compose_labels(subject, origin) if origin else {}), **subject.labels},
         networks=attachments,
         publish=tuple(
             Publish(port=PortRef(port.target, port.protocol), host_ip=port.host_ip, host_port=port.published)
             for port in settings.ports
         ),
         # A service that dies at night must come back without anybody: Compose's own default is to leave it dead.
-        restart=restart.policy if restart else "unless-stopped",
+        restart=restart.policy if restart else "no" if origin else "unless-stopped",
         restart_retries=restart.max_retries if restart else 0,
         log_driver=settings.logging.driver if settings.logging else None,
         log_options=settings.logging.options if settings.logging else {},
     )
     return LaunchPlan(spec=spec, volumes=volumes, ready=plan_readiness(settings, subject.image), secrets=secrets)
+
+
+def _compose_labels(subject: Subject, origin: ServiceOrigin) -> dict[str, str]:
+    return {**origin.labels, IMAGE_LABEL: subject.image.id}
 
 
 def with_laid(plan: LaunchPlan, said: str) -> LaunchPlan:
@@ -160,6 +173,7 @@ def plan_test_launch(
             scratch=place.scratch,
             index=index,
             missing=missing,
+            configured=subject.origin is not None,
         )
         for index, volume in enumerate(settings.volumes)
     )
@@ -199,6 +213,9 @@ def names_on_network(subject: Subject, *, others: Iterable[str] = ()) -> tuple[s
 def refuse_unsaid_secrets(subject: Subject) -> None:
     """Raise `UsageError` where a test instance would run without the values that production has."""
     settings = subject.settings
+    if subject.origin is not None:
+        _refuse_open_secrets(subject, subject.origin)
+        return
     if settings.env_file and "env_file" not in settings.test.same and "env_file" not in settings.test.model_fields_set:
         raise UsageError(
             f"{subject.name}: env_file: production's values do not go into a test instance by themselves; name a file "
@@ -213,10 +230,29 @@ def refuse_unsaid_secrets(subject: Subject) -> None:
         )
 
 
+def _refuse_open_secrets(subject: Subject, origin: ServiceOrigin) -> None:
+    # It has what production has, because it can reach nobody; a way out is opened by name, and so are the values.
+    test = subject.settings.test
+    if test.egress is False:
+        return
+    named = sorted(subject.settings.environment.keys() - test.environment.keys())
+    if named and "env_file" not in test.same:
+        raise UsageError(
+            f"{subject.name}: test.egress opens a way out for production's values; give test values of "
+            f"{', '.join(named)} in test.environment, or allow the real ones with 'test: {{same: [env_file]}}'"
+        )
+    if (origin.secrets or any(each.secret for each in origin.given)) and "secrets" not in test.same:
+        raise UsageError(
+            f"{subject.name}: test.egress opens a way out for production's secrets; allow that with "
+            "'test: {same: [secrets]}'"
+        )
+
+
 def _common(
     subject: Subject, keys: ServiceKeys, volumes: tuple[VolumePlan, ...], secrets: tuple[SecretCopy, ...]
 ) -> RunSpec:
-    built = subject.built
+    # In a Compose project Docker's own defaults hold, for what is built as well.
+    built = subject.built and subject.origin is None
     return RunSpec(
         name=subject.name,
         image=subject.image.id,
@@ -229,7 +265,7 @@ def _common(
         health=_health(keys, subject),
         extra_hosts=keys.extra_hosts,
         devices=_devices(keys),
-        **{**_plain(keys, built=built), "hostname": keys.hostname or subject.name},
+        **{**_plain(keys, built=built), "hostname": keys.hostname or (None if subject.origin else subject.name)},
     )
 
 

@@ -100,7 +100,7 @@ def _shaped(file: ComposeFile, reading: Reading) -> dict[str, Any]:  # noqa: C90
             reading.fault(file, (key,), "is not a key of a Compose file")
         elif key in MAPPINGS and value is not None and not isinstance(value, dict):
             reading.fault(file, (key,), "should be a mapping of names")
-        elif key == "name" and not isinstance(value, str):
+        elif key in {"name", "version"} and not isinstance(value, str):
             reading.fault(file, (key,), "should be text")
         else:
             found[key] = value

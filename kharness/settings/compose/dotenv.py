@@ -26,7 +26,7 @@ class DotenvError(Exception):
         super().__init__(message)
 
 
-def read_dotenv(data: bytes, lookup: Lookup, below: Mapping[str, str]) -> dict[str, str]:
+def read_dotenv(data: bytes, lookup: Lookup, below: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the variables of a file; `lookup` has the outer ones, which win in values, `below` the last."""
     try:
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
@@ -34,7 +34,7 @@ def read_dotenv(data: bytes, lookup: Lookup, below: Mapping[str, str]) -> dict[s
         raise DotenvError(data.count(b"\n", 0, error.start) + 1, "should be UTF-8") from None
     if "\0" in text:
         raise DotenvError(text.count("\n", 0, text.index("\0")) + 1, "should be text, not a binary file")
-    return _Reader(text, lookup, below).read()
+    return _Reader(text, lookup, below or {}).read()
 
 
 def read_raw(data: bytes, lookup: Lookup) -> dict[str, str]:

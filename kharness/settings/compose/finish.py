@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kharness.settings.compose.canonical import canonical_definition, canonical_service
+from kharness.settings.compose.canonical import canonical_service
+from kharness.settings.compose.definitions import canonical_definition
 from kharness.settings.compose.scalars import Faults
 
 KINDS = ("networks", "volumes", "secrets", "configs")

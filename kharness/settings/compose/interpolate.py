@@ -47,6 +47,7 @@ def put_in(text: str, lookup: Lookup, *, depth: int = 0) -> str:
             parts.append(lookup(name[0]) or "")
             at = name.end()
         else:
+            # A dollar sign before anything else is one, as in `$(date)` and `$1`.
             parts.append("$")
             at = found + 1
     result = "".join([*parts, text[at:]])

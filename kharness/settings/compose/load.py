@@ -6,18 +6,20 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from kharness.errors import Problem, SettingsError
 from kharness.settings.compose.document import Reading
 from kharness.settings.compose.environment import with_environment
 from kharness.settings.compose.finish import canonical_model, finished
-from kharness.settings.compose.folder import OVERRIDES, compose_folder
+from kharness.settings.compose.folder import OVERRIDES, OWN_FILE, compose_folder
 from kharness.settings.compose.include import read_model
 from kharness.settings.compose.profiles import circle, missing, split
-from kharness.settings.compose.project import ComposeProject
+from kharness.settings.compose.project import OWN_AT, ComposeProject
 from kharness.settings.compose.remarks import remarks_of
 from kharness.settings.project import derived
 from kharness.settings.section import Loc
+from kharness.settings.yaml12 import YamlError, read_yaml
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 NAME_KEY = "COMPOSE_PROJECT_NAME"
@@ -45,7 +47,7 @@ def load_compose(
     environment.setdefault(NAME_KEY, said or derived(directory.resolve().name))
     model = read_model(found, directory=directory, environment=environment, reading=reading)
     _stop_at(reading.problems)
-    said = said or (derived(str(model["name"])) if model.get("name") else "")
+    said = said or derived(str(model.get("name") or ""))
     project = said or derived(directory.resolve().name)
     if not NAME.fullmatch(project):
         message = "should be a project's name: lower-case letters, digits, '-' and '_', first a letter or digit"
@@ -68,9 +70,12 @@ def load_compose(
     faults += missing(whole["services"], disabled)
     if names := circle(whole["services"]):
         faults.append((("services", names[0], "depends_on"), f"should not be a circle: {' -> '.join(names)}"))
+    own = _own(directory, reading)
     result = replace(
         located,
         files=tuple(reading.files),
+        main_files=tuple(found),
+        own=own,
         services=whole["services"],
         disabled=disabled,
         networks=whole["networks"],
@@ -82,6 +87,28 @@ def load_compose(
     )
     _stop_at([*reading.problems, *(result.problem(loc, message) for loc, message in faults)])
     return replace(result, remarks=tuple(result.problem(loc, message) for loc, message in remarks))
+
+
+def _own(directory: Path, reading: Reading) -> dict[str, Any]:
+    """Return what stands in `kharness.yaml` beside the Compose file; nothing is put in for variables there."""
+    path = directory / OWN_FILE
+    if not path.is_file():
+        return {}
+    try:
+        document = read_yaml(path.read_bytes())
+    except YamlError as error:
+        reading.problems.append(Problem(path, f"line {error.line}" if error.line else "", error.message))
+        return {}
+    except OSError as error:
+        reading.problems.append(Problem(path, "", f"cannot be read: {error.strerror}"))
+        return {}
+    if not isinstance(document.value, dict | None):
+        reading.problems.append(
+            Problem(path, "", "should be a mapping, as in 'services: {web: {expect: {tcp: [80]}}}'")
+        )
+        return {}
+    reading.places.update({(OWN_AT, *loc): (path, line) for loc, line in document.lines.items()})
+    return document.value or {}
 
 
 def _stop_at(problems: Sequence[Problem]) -> None:

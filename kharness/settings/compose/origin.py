@@ -23,7 +23,10 @@ class Definition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenFile:
-    """A secret or config whose content is put into the container after it is created, before it starts."""
+    """A secret or config whose content is put into the container after it is created, before it starts.
+
+    No report shows the content of a `secret`.
+    """
 
     name: str
     target: str
@@ -31,6 +34,7 @@ class GivenFile:
     uid: int = 0
     gid: int = 0
     mode: int = 0o444
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +42,8 @@ class ServiceOrigin:
     """The Compose project that a service is from, and what Compose would make around its container.
 
     `container` is the container's name. `labels` are Compose's own and those of the file. `networks` and `volumes` are
-    those of the service, by their engine's names.
+    those of the service, by their engine's names. `given` is put into it, `secrets` are files whose contents no report
+    shows, and `hidden` the names of variables of which the same is true.
     """
 
     project: str
@@ -50,3 +55,5 @@ class ServiceOrigin:
     networks: Mapping[str, Definition] = field(default_factory=dict)
     volumes: Mapping[str, Definition] = field(default_factory=dict)
     given: tuple[GivenFile, ...] = ()
+    secrets: tuple[Path, ...] = ()
+    hidden: frozenset[str] = frozenset()

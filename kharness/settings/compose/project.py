@@ -10,30 +10,35 @@ from typing import Any
 from kharness.errors import Problem
 
 Value = Mapping[str, Any]
+OWN_AT = "kharness.yaml"
+"""Stands before the places of that file, which only kharness reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComposeProject:
-    """What `docker compose config --format json` prints of a project, as plain frozen-by-convention values.
+    """What `docker compose config --format json` prints of a project, as plain values that nobody changes.
 
     `directory` is the project directory, to which the file's relative paths were made absolute; `files` are all that
-    were read, the first one the main one. `services` are the enabled ones, `disabled` those of profiles that are not
-    active. Each service, network, volume, secret and config is a mapping in Compose's canonical form: long forms only,
-    variables put in, `env_file` merged into `environment`, sizes as decimal text of bytes, `x-` keys kept. `networks`
-    and `volumes` have their engine's name as `name`. `extensions` are the `x-` keys of the top. `remarks` are what was
-    read in another way than Compose does, or has no effect here. `environment` is what variables were taken from.
+    were read, `main_files` those that were named: others are included or extended. `services` are the enabled ones,
+    `disabled` those of profiles that are not active. Each service, network, volume, secret and config is a mapping in
+    Compose's canonical form: long forms only, variables put in, `env_file` merged into `environment`, sizes as decimal
+    text of bytes, `x-` keys kept. What is defined beside services has the engine's name as `name`. `extensions` are the
+    `x-` keys of the top, `own` is what stands in `kharness.yaml`. `remarks` are what was read in another way than
+    Compose does, or has no effect here. `environment` is what variables were taken from.
     """
 
     name: str
     directory: Path
     files: tuple[Path, ...]
-    services: Mapping[str, Value]
+    main_files: tuple[Path, ...] = ()
+    services: Mapping[str, Value] = field(default_factory=dict)
     disabled: Mapping[str, Value] = field(default_factory=dict)
     networks: Mapping[str, Value] = field(default_factory=dict)
     volumes: Mapping[str, Value] = field(default_factory=dict)
     secrets: Mapping[str, Value] = field(default_factory=dict)
     configs: Mapping[str, Value] = field(default_factory=dict)
     extensions: Value = field(default_factory=dict)
+    own: Value = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     remarks: tuple[Problem, ...] = ()
     places: Mapping[tuple[str | int, ...], tuple[Path, int]] = field(default_factory=dict, repr=False)
@@ -50,5 +55,6 @@ class ComposeProject:
         from kharness.settings.problems import dotted  # noqa: PLC0415 - it imports pydantic
 
         file, line = self.place(loc)
+        loc = loc[1:] if loc[:1] == (OWN_AT,) else loc
         where = f"{dotted(loc)} (line {line})" if line else dotted(loc)
         return Problem(file, where, message)

@@ -10,15 +10,8 @@ import pytest
 
 from kharness.errors import ContainerMissingError, EngineError
 from kharness.ops.fleet.course import UNKNOWN, Fleet, Group
-from kharness.ops.fleet.groups import (
-    MOST,
-    NO_TESTS,
-    NOT_IN_USE,
-    NOT_THERE,
-    Options,
-    plan_group,
-    work_on,
-)
+from kharness.ops.fleet.groups import MOST, plan_group, work_on
+from kharness.ops.fleet.members import NO_TESTS, NOT_IN_USE, NOT_THERE, Options
 from kharness.ops.session.pytests import release_flags
 from kharness.plan.facts import ExecResult
 from kharness.plan.fleet.course import End, Hold, can_begin, stages

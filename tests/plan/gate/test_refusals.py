@@ -290,3 +290,20 @@ def test_nothing_but_a_complete_pass_is_promoted(
     complete = outcomes.keys() == {A, B} and ended <= {*GOOD, TestOutcome.XFAILED} and bool(ended & GOOD)
     clean = not (errors or crashes or changes or launch_error or extra) and image is not None
     assert (refusals(facts) == ()) == (complete and clean)
+
+
+def test_without_a_test_checks_decide_where_the_settings_say_so_and_it_is_remarked() -> None:
+    check = Collected(nodeid="settings.yaml::init", file="settings.yaml", check=True)
+    facts = GateFacts(name="web", image="sha256:aa", expected=(check,), outcomes={check.nodeid: TestOutcome.PASSED})
+    assert refusals(facts) == ("no test ran",)
+    excused = replace(facts, untested_ok=True)
+    assert refusals(excused) == ()
+    assert remarks(excused) == {"tests": "no test vouches for it, only checks and its health: gate.tests is none"}
+    assert refusals(replace(excused, outcomes={check.nodeid: TestOutcome.FAILED})) == ("the check failed: init",)
+    assert refusals(replace(excused, end="exited with 1")) == ("after its last test the test instance exited with 1",)
+
+
+def test_tests_that_there_are_must_pass_though_none_would_be_needed() -> None:
+    skipped = replace(COMPLETE, untested_ok=True, outcomes={A: TestOutcome.XFAILED, B: TestOutcome.XFAILED})
+    assert refusals(skipped) == ("no test passed",)
+    assert "tests" not in remarks(replace(COMPLETE, untested_ok=True))
