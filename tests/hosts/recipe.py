@@ -57,7 +57,7 @@ TRIXIE = Recipe(
     python="3.13",
     further=("podman", "netavark", "aardvark-dns", "catatonit", "nftables"),
 )
-FORKY = Recipe(suite="forky", engine="28.5", api="1.51", python="3.14")
+FORKY = Recipe(suite="forky", engine="28.5", api="1.51", python="3.14", further=("docker-compose",))
 
 
 def mirror_of(suite: Suite) -> str:

@@ -5,6 +5,7 @@ Nothing is looked up here: neither the environment nor the file system. What is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from kharness.settings.compose.forms import (
     fields,
     named,
     section,
+    shaped,
     text_or_texts,
     texts,
 )
@@ -38,6 +40,7 @@ from kharness.settings.compose.ports import ports
 from kharness.settings.compose.scalars import Faults, Reader, decimal, duration, flag, size, text, whole
 from kharness.settings.section import Loc
 
+PULLS = "always|never|build|if_not_present|missing|refresh|daily|weekly|every_([0-9]+[wdhms])+"
 SERVICE: Mapping[str, Reader] = {
     "annotations": named(),
     "attach": flag,
@@ -49,7 +52,7 @@ SERVICE: Mapping[str, Reader] = {
     "cgroup_parent": text,
     "command": command,
     "configs": given,
-    "container_name": text,
+    "container_name": shaped(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", "a name of letters, digits, '_', '.' and '-'"),
     "cpu_count": whole,
     "cpu_percent": decimal,
     "cpu_period": whole,
@@ -106,7 +109,7 @@ SERVICE: Mapping[str, Reader] = {
     "privileged": flag,
     "profiles": texts,
     "provider": provider,
-    "pull_policy": text,
+    "pull_policy": shaped(PULLS, "always, never, missing, build, daily, weekly or every_DURATION"),
     "pull_refresh_after": text,
     "read_only": flag,
     "restart": text,
@@ -135,5 +138,7 @@ SERVICE: Mapping[str, Reader] = {
 
 def canonical_service(service: Mapping[str, Any], loc: Loc, faults: Faults) -> dict[str, Any]:
     """Return a service in its long form; `extends` is resolved before."""
+    if loc and not re.fullmatch(r"[a-zA-Z0-9._-]+", str(loc[-1]), re.ASCII):
+        faults.append((loc, "should have a name of letters, digits, '.', '_' and '-'"))
     said = {key: value for key, value in service.items() if key != "extends"}
     return fields(said, SERVICE, loc, faults)

@@ -94,12 +94,13 @@ def deploy(value: Any, loc: Loc, faults: Faults) -> Any:
     found = _read(value, DEPLOY, loc, faults)
     found.setdefault("resources", {})
     found.setdefault("placement", {})
+    if found.get("labels") == {}:
+        del found["labels"]
     return found
 
 
 def _resources(value: Any, loc: Loc, faults: Faults) -> Any:
-    found = _read(value, {"limits": _limits, "reservations": _reservations}, loc, faults)
-    return {key: said for key, said in found.items() if said}
+    return _read(value, {"limits": _limits, "reservations": _reservations}, loc, faults)
 
 
 def _limits(value: Any, loc: Loc, faults: Faults) -> Any:

@@ -91,6 +91,8 @@ def _leave_out_nothing(service: dict[str, Any]) -> None:
             for key in FALSE & part.keys():
                 if part[key] is False:
                     del part[key]
+            for key in [key for key, said in part.items() if key != "test" and said in ([], {})]:
+                del part[key]
 
 
 def _dependencies(service: Mapping[str, Any]) -> dict[str, Any]:

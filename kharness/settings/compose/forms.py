@@ -17,7 +17,7 @@ def texts(value: Any, loc: Loc, faults: Faults) -> Any:
     if not isinstance(value, list):
         fault(faults, loc, "a list", value)
         return []
-    return [text(item, (*loc, index), faults) for index, item in enumerate(value)]
+    return [str(text(item, (*loc, index), faults)) for index, item in enumerate(value)]
 
 
 def text_or_texts(value: Any, loc: Loc, faults: Faults) -> Any:
@@ -127,6 +127,17 @@ def fields(value: Mapping[str, Any], keys: Mapping[str, Reader], loc: Loc, fault
         else:
             found[key] = keys[key](said, here, faults)
     return found
+
+
+def shaped(pattern: str, what: str) -> Reader:
+    """Return a reader of text of a shape."""
+
+    def read(value: Any, loc: Loc, faults: Faults) -> Any:
+        if isinstance(value, str) and not re.fullmatch(pattern, value, re.ASCII):
+            fault(faults, loc, what, value)
+        return text(value, loc, faults)
+
+    return read
 
 
 def each(read: Reader) -> Reader:

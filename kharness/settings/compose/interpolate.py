@@ -46,9 +46,6 @@ def put_in(text: str, lookup: Lookup, *, depth: int = 0) -> str:
         elif name := NAME.match(text, found + 1):
             parts.append(lookup(name[0]) or "")
             at = name.end()
-        elif not after:
-            parts.append("$")
-            at = found + 1
         else:
             # A dollar sign before anything else is one, as in `$(date)` and `$1`.
             parts.append("$")

@@ -175,18 +175,22 @@ def attestation(value: Any, loc: Loc, faults: Faults) -> Any:
 def blkio(value: Any, loc: Loc, faults: Faults) -> Any:
     """Read limits of block devices, which Compose prints with the engine's names."""
     read = section({"weight": whole, **dict.fromkeys(_DEVICES, anything)})(value, loc, faults)
-    return {key: [_device(item, key) for item in said] if key in _DEVICES else said for key, said in read.items()}
+    return {
+        key: each(_device(key))(said, (*loc, key), faults) if key in _DEVICES else said for key, said in read.items()
+    }
 
 
 _DEVICES = ("weight_device", "device_read_bps", "device_read_iops", "device_write_bps", "device_write_iops")
 
 
-def _device(item: Any, key: str) -> Any:
-    if not isinstance(item, dict):
-        return item
-    if key == "weight_device":
-        return {"Path": item.get("path"), "Weight": int(plain(item.get("weight", 0)))}
-    return {"Path": item.get("path"), "Rate": size(item.get("rate"), (), [])}
+def _device(key: str) -> Reader:
+    name, printed, read = ("weight", "Weight", whole) if key == "weight_device" else ("rate", "Rate", size)
+
+    def device(value: Any, loc: Loc, faults: Faults) -> Any:
+        found = section({"path": text, name: read})(value, loc, faults)
+        return {"Path": found.get("path"), printed: found.get(name)}
+
+    return device
 
 
 HOOK: Mapping[str, Reader] = {

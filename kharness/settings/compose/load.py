@@ -55,6 +55,11 @@ def load_compose(
     active = [*profiles, *(each.strip() for each in environment.get("COMPOSE_PROFILES", "").split(","))]
     faults: list[tuple[Loc, str]] = []
     canonical = canonical_model(model, faults)
+    located = ComposeProject(
+        name=project, directory=directory, files=tuple(reading.files), services={}, places=reading.places
+    )
+    # What follows takes each value for one of its form.
+    _stop_at([located.problem(loc, message) for loc, message in faults])
     enabled, disabled = split(canonical["services"], active)
     remarks = [*remarks_of(model, enabled)]
     enabled = {
@@ -66,9 +71,8 @@ def load_compose(
     if names := circle(whole["services"]):
         faults.append((("services", names[0], "depends_on"), f"should not be a circle: {' -> '.join(names)}"))
     own = _own(directory, reading)
-    result = ComposeProject(
-        name=project,
-        directory=directory,
+    result = replace(
+        located,
         files=tuple(reading.files),
         main_files=tuple(found),
         own=own,
@@ -80,7 +84,6 @@ def load_compose(
         configs=whole["configs"],
         extensions={key: value for key, value in model.items() if key.startswith("x-")},
         environment=environment,
-        places=reading.places,
     )
     _stop_at([*reading.problems, *(result.problem(loc, message) for loc, message in faults)])
     return replace(result, remarks=tuple(result.problem(loc, message) for loc, message in remarks))

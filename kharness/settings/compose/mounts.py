@@ -58,12 +58,12 @@ def _long(item: dict[str, Any], loc: Loc, faults: Faults) -> dict[str, Any]:
             found[key] = value
         else:
             faults.append((here, "unknown key"))
-    if found.get("type") not in KINDS:
+    if str(found.get("type")) not in KINDS:
         fault(faults, (*loc, "type"), f"one of {', '.join(sorted(KINDS))}", found.get("type"))
     if isinstance(found.get("target"), str) and found["target"]:
         found["target"] = _clean(found["target"])
-    if found.get("type") == "tmpfs" and isinstance(found.get("tmpfs"), dict) and "mode" in item["tmpfs"]:
-        found["tmpfs"]["mode"] = mode(item["tmpfs"]["mode"], (*loc, "tmpfs", "mode"), faults)
+    if found.get("type") == "tmpfs" and isinstance(found.get("tmpfs"), dict) and "mode" in found["tmpfs"]:
+        found["tmpfs"]["mode"] = mode(found["tmpfs"]["mode"], (*loc, "tmpfs", "mode"), faults)
     if found.get("type") == "bind" and not found.get("source"):
         faults.append(((*loc, "source"), "is required"))
     return found
@@ -146,8 +146,7 @@ def devices(value: Any, loc: Loc, faults: Faults) -> list[dict[str, Any]]:
     for index, item in enumerate(value):
         if isinstance(item, dict):
             found.append(item)
-            if not item.get("source"):
-                faults.append(((*loc, index, "source"), "is required"))
+            faults += [((*loc, index, key), "is required") for key in ("source", "target") if not item.get(key)]
             continue
         parts = item.split(":") if isinstance(item, str) else []
         match parts:
@@ -173,21 +172,23 @@ def given(value: Any, loc: Loc, faults: Faults) -> list[dict[str, Any]]:
         if isinstance(item, str):
             found.append({"source": item})
         elif isinstance(item, dict):
-            for key in item:
-                if key not in {"source", "target", "uid", "gid", "mode"} and not key.startswith("x-"):
-                    faults.append(((*here, key), "unknown key"))
-            read = dict(item)
-            for key in ("source", "target", "uid", "gid"):
-                if key in read:
-                    text(read[key], (*here, key), faults)
-            if "mode" in read:
-                read["mode"] = (
-                    f"0{mode(read['mode'], (*here, 'mode'), faults):o}" if _has_mode(read["mode"]) else read["mode"]
-                )
-            found.append(read)
+            found.append(_given(item, here, faults))
         else:
             fault(faults, here, "a name, or a mapping with source and target", item)
     return found
+
+
+def _given(item: dict[str, Any], loc: Loc, faults: Faults) -> dict[str, Any]:
+    for key, said in item.items():
+        if key in {"source", "target", "uid", "gid"}:
+            text(said, (*loc, key), faults)
+        elif key != "mode" and not key.startswith("x-"):
+            faults.append(((*loc, key), "unknown key"))
+    if "source" not in item:
+        faults.append(((*loc, "source"), "is required"))
+    if "mode" in item and _has_mode(item["mode"]):
+        return {**item, "mode": f"0{mode(item['mode'], (*loc, 'mode'), faults):o}"}
+    return dict(item)
 
 
 def _has_mode(value: Any) -> bool:

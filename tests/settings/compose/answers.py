@@ -26,6 +26,9 @@ KEPT = "extensions within a service: Compose has them, and prints none in JSON"
 DIFFERENT = {
     ("gluetun", "services.torrent.environment.UMASK"): OCTAL,
     **{("odd-yaml", f"services.yes-no.environment.{name}"): OLD for name in ("J", "K", "S")},
+    ("case-env-octal-number", "services.app.environment.UMASK"): OCTAL,
+    ("case-command-with-operator", "services.app.command"): OPERATOR,
+    ("case-command-escapes", "services.app.command.2"): "a backslash in double quotes: Compose takes it away",
     ("commands", "services.h.command"): OPERATOR,
     ("ports", "services.a.ports.24.x-note"): KEPT,
     ("sizes", "services.d.ulimits.core"): "a limit of zero: Compose has it, and prints an empty mapping",

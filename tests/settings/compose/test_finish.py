@@ -58,7 +58,7 @@ def test_dependencies_follow_from_namespaces_links_and_volumes() -> None:
             "services.s.cpus: should be the same as deploy.resources.limits.cpus",
         ),
         ({"image": "i", "prots": []}, "services.s.prots: unknown key, did you mean 'ports'?"),
-        ({"image": "i", "container_name": "c", "scale": 2}, "services.s.container_name: should not be set"),
+        ({"image": "i", "container_name": "cc", "scale": 2}, "services.s.container_name: should not be set"),
     ],
 )
 def test_what_does_not_go_together_is_a_fault(service: dict[str, Any], expected: str) -> None:
@@ -68,7 +68,7 @@ def test_what_does_not_go_together_is_a_fault(service: dict[str, Any], expected:
 
 
 def test_two_services_cannot_have_one_host_port_or_one_name() -> None:
-    service = {"image": "i", "ports": ["80:80"], "container_name": "c"}
+    service = {"image": "i", "ports": ["80:80"], "container_name": "cc"}
     _, faults = made({"a": service, "b": service})
     assert faults == [
         "services.b.container_name: should be another than that of a",
