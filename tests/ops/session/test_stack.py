@@ -165,9 +165,9 @@ services:
 def test_copies_of_an_application_and_its_database_are_of_one_moment(shop: Shop) -> None:
     text = """\
 services:
-  app: {image: IMAGE, command: SLEEP, restart: 'no', volumes: ["a:/a"]}
-  db: {image: IMAGE, command: SLEEP, restart: 'no', volumes: ["b:/b"]}
-volumes: {a: {name: NAME_a}, b: {name: NAME_b}}
+  app: {image: IMAGE, command: SLEEP, restart: 'no', volumes: ["aa:/a"]}
+  db: {image: IMAGE, command: SLEEP, restart: 'no', volumes: ["bb:/b"]}
+volumes: {aa: {name: NAME_a}, bb: {name: NAME_b}}
 """.replace("NAME", shop.name)
     shop.harness(text)
     writers = [shop.produce("app", WRITES, a="/a"), shop.produce("db", FOLLOWS, a="/a", b="/b")]

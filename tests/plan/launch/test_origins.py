@@ -91,7 +91,7 @@ def test_what_opens_the_host_is_explained_as_production_s_alone() -> None:
 
 
 def test_a_small_section_of_which_nothing_is_said_is_told_key_by_key() -> None:
-    keys = ("exclude", "skips", "xfail", "flaky", "unrun", "fewer")
+    keys = ("tests", "exclude", "skips", "xfail", "flaky", "unrun", "fewer")
     assert [line.partition(":")[0] for line in told("gate")] == [f"gate.{key}" for key in keys]
 
 
