@@ -120,8 +120,8 @@ def upgrade_command(
 
     This is 'pytest containers/NAME --ready --launch', from any directory: NAME is promoted and launched if every test
     passed, verified in place, and rolled back if that fails. The mode is --prod-ready where tests are marked prod_ready
-    alone and the volumes can be copied, and for a Compose project with data. The exit status is pytest's, and 0 only if
-    NAME was released.
+    alone and the volumes can be copied. The exit status is pytest's, and 0 only if NAME was released. A Compose project
+    is refused.
 
     \b
     Examples:

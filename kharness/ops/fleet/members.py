@@ -20,6 +20,7 @@ PROJECT = ""
 NO_TESTS = "is left out: it has neither tests nor expectations"
 NEVER_LIVE = "is left alone: nothing of it was ever launched or promoted here"
 NOT_THERE = "has no container in production"
+NOT_UPGRADED = "is a Compose project, which a session tests and does not launch"
 NOT_IN_USE = "is a draft: it has no live image, does not start with this host, and is the base of nothing in use"
 
 
@@ -110,27 +111,10 @@ def _project_with_tests(fleet: Fleet, options: Options) -> Members:
     return Members(course=plan_course({PROJECT: None}, {}))
 
 
-def _project_in_use(fleet: Fleet) -> Members:
-    waves = fleet.starting()
-    used = {*waves, *_live(fleet)}
-    stopped = {name: why for name in used if (why := why_stays_down(fleet.harness, name))}
-    reason = ""
-    if not used:
-        reason = NOT_IN_USE
-    elif used == stopped.keys():
-        reason = str(next(iter(stopped.values())))
-    elif not any(_has_tests(fleet, name) for name in fleet.settings):
-        reason = NO_TESTS
-    if reason:
-        return Members(course=plan_course({}, {}), left_out={PROJECT: reason})
-    first = min((wave for name in used if (wave := waves.get(name)) is not None), default=None)
-    return Members(course=plan_course({PROJECT: first}, {}, aim="upgraded"))
-
-
 def in_use(fleet: Fleet, _: Options) -> Members:
-    """Return what is live or starts with this host, bases first; of a Compose project one step."""
+    """Return what is live or starts with this host, bases first; a Compose project is left out."""
     if fleet.harness.compose is not None:
-        return _project_in_use(fleet)
+        return Members(course=plan_course({}, {}), left_out={PROJECT: NOT_UPGRADED})
     needed = {name: fleet.bases(name) for name in fleet.settings}
     waves = fleet.starting()
     used = _with_bases({*waves, *_live(fleet)}, needed)

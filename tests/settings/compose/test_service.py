@@ -139,3 +139,11 @@ def test_a_secret_that_cannot_be_given_is_told_when_it_is_read(
     (tmp_path / ".env").write_text("S=1", encoding="utf-8")
     with pytest.raises(SettingsError, match=expected):
         service_settings(project(tmp_path, text), "web")
+
+
+def test_the_example_is_read_without_a_problem() -> None:
+    shop = load_compose(Path(__file__).parents[3] / "examples" / "shop", environ={})
+    assert not shop.remarks
+    found = {name: service_settings(shop, name) for name in shop.services}
+    assert sorted(found) == ["app", "cache", "db", "proxy"]
+    assert all(each.expect.declares for each in found.values())
