@@ -6,15 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from kharness.plan.gate.result import DONE, NO_VERDICT, ServiceVerdict, SessionResult, SessionVerdict, judge
 from kharness.plan.session.modes import PROD_READY, READY
+from kharness.plan.session.stack import has_data
 from kharness.settings.model import Settings
-
-DATA = frozenset({"bind", "volume"})
-"""The types of volumes that have something of production's."""
-
-
-def has_data(settings: Settings) -> bool:
-    """Whether a service writes to volumes, or to directories of this host."""
-    return any(volume.type in DATA and volume.source and not volume.read_only for volume in settings.volumes)
 
 
 def project_flags(services: Iterable[Settings], flags: Sequence[str]) -> tuple[str, ...]:

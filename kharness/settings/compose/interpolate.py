@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from kharness.settings.compose.scalars import FALSE, TRUE
 from kharness.settings.section import Loc
 
 Lookup = Callable[[str], str | None]
@@ -87,8 +88,6 @@ def _braced(inner: str, lookup: Lookup, depth: int) -> str:
             return value or ""
 
 
-TRUE = frozenset({"true", "y", "yes", "on", "1"})
-FALSE = frozenset({"false", "n", "no", "off", "0"})
 INTEGERS = (
     "services.*.(oom_score_adj|pids_limit|scale|cpu_count|cpu_percent|cpu_period|cpu_quota|cpu_shares|mem_swappiness)",
     "services.*.(healthcheck.retries|deploy.replicas|deploy.resources.limits.pids|blkio_config.weight)",

@@ -6,6 +6,7 @@ import posixpath
 import re
 from typing import Any
 
+from kharness.settings.compose.forms import each
 from kharness.settings.compose.scalars import Faults, Reader, fault, flag, is_number, plain, size, text, whole
 from kharness.settings.section import Loc
 
@@ -29,21 +30,13 @@ DEVICE = re.compile(r"[rwm]{1,3}")
 DRIVE = re.compile(r"[A-Za-z]")
 
 
-def volumes(value: Any, loc: Loc, faults: Faults) -> list[dict[str, Any]]:
-    """Read a service's volumes."""
-    if not isinstance(value, list):
-        fault(faults, loc, "a list", value)
-        return []
-    found = []
-    for index, item in enumerate(value):
-        here = (*loc, index)
-        if isinstance(item, dict):
-            found.append(_long(item, here, faults))
-        elif isinstance(item, str) and item:
-            found.append(_short(item, here, faults))
-        else:
-            fault(faults, here, SHORT, item)
-    return found
+def _volume(item: Any, loc: Loc, faults: Faults) -> dict[str, Any]:
+    if isinstance(item, dict):
+        return _long(item, loc, faults)
+    if isinstance(item, str) and item:
+        return _short(item, loc, faults)
+    fault(faults, loc, SHORT, item)
+    return {}
 
 
 def _long(item: dict[str, Any], loc: Loc, faults: Faults) -> dict[str, Any]:
@@ -137,45 +130,29 @@ def _clean(path: str) -> str:
     return posixpath.normpath(path) if not path.startswith("//") else "/" + posixpath.normpath(path).lstrip("/")
 
 
-def devices(value: Any, loc: Loc, faults: Faults) -> list[dict[str, Any]]:
-    """Read a service's devices."""
-    if not isinstance(value, list):
-        fault(faults, loc, "a list", value)
-        return []
-    found = []
-    for index, item in enumerate(value):
-        if isinstance(item, dict):
-            found.append(item)
-            faults += [((*loc, index, key), "is required") for key in ("source", "target") if not item.get(key)]
-            continue
-        parts = item.split(":") if isinstance(item, str) else []
-        match parts:
-            case [source]:
-                found.append({"source": source, "target": source, "permissions": "rwm"})
-            case [source, target]:
-                found.append({"source": source, "target": target, "permissions": "rwm"})
-            case [source, target, permissions]:
-                found.append({"source": source, "target": target, "permissions": permissions})
-            case _:
-                fault(faults, (*loc, index), "HOST[:CONTAINER[:rwm]]", item)
-    return found
+def _device(item: Any, loc: Loc, faults: Faults) -> dict[str, Any]:
+    if isinstance(item, dict):
+        faults += [((*loc, key), "is required") for key in ("source", "target") if not item.get(key)]
+        return item
+    match item.split(":") if isinstance(item, str) else []:
+        case [source]:
+            return {"source": source, "target": source, "permissions": "rwm"}
+        case [source, target]:
+            return {"source": source, "target": target, "permissions": "rwm"}
+        case [source, target, permissions]:
+            return {"source": source, "target": target, "permissions": permissions}
+        case _:
+            fault(faults, loc, "HOST[:CONTAINER[:rwm]]", item)
+            return {}
 
 
-def given(value: Any, loc: Loc, faults: Faults) -> list[dict[str, Any]]:
-    """Read a service's secrets or configs."""
-    if not isinstance(value, list):
-        fault(faults, loc, "a list", value)
-        return []
-    found = []
-    for index, item in enumerate(value):
-        here = (*loc, index)
-        if isinstance(item, str):
-            found.append({"source": item})
-        elif isinstance(item, dict):
-            found.append(_given(item, here, faults))
-        else:
-            fault(faults, here, "a name, or a mapping with source and target", item)
-    return found
+def _secret(item: Any, loc: Loc, faults: Faults) -> dict[str, Any]:
+    if isinstance(item, str):
+        return {"source": item}
+    if isinstance(item, dict):
+        return _given(item, loc, faults)
+    fault(faults, loc, "a name, or a mapping with source and target", item)
+    return {}
 
 
 def _given(item: dict[str, Any], loc: Loc, faults: Faults) -> dict[str, Any]:
@@ -193,3 +170,11 @@ def _given(item: dict[str, Any], loc: Loc, faults: Faults) -> dict[str, Any]:
 
 def _has_mode(value: Any) -> bool:
     return is_number(value) or (isinstance(value, str) and re.fullmatch(r"0?o?[0-7]{1,5}", plain(value)) is not None)
+
+
+volumes = each(_volume)
+"""Reads a service's volumes."""
+devices = each(_device)
+"""Reads a service's devices."""
+given = each(_secret)
+"""Reads a service's secrets or configs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kharness.ops.project.sessions import has_data, judge_project, project_flags
+from kharness.ops.project.sessions import judge_project, project_flags
 from kharness.plan.gate.result import ServiceResult, ServiceVerdict, SessionResult
 from kharness.plan.release.operation import Ending, Released
 from kharness.settings.model import Settings
@@ -12,20 +12,6 @@ from kharness.settings.model import Settings
 
 def _settings(*volumes: object) -> Settings:
     return Settings.model_validate({"image": "x", "volumes": list(volumes)})
-
-
-@pytest.mark.parametrize(
-    ("volumes", "expected"),
-    [
-        ((), False),
-        (("data:/data",), True),
-        (("/srv/data:/data",), True),
-        (("/srv/data:/data:ro",), False),
-        (("/anonymous",), False),
-    ],
-)
-def test_what_a_service_writes_outside_its_container_is_data(volumes: tuple[str, ...], *, expected: bool) -> None:
-    assert has_data(_settings(*volumes)) is expected
 
 
 def test_one_service_with_data_makes_the_session_prod_ready() -> None:
