@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from kharness.engine.api import Engine
 from kharness.engine.connect import connect
 from kharness.errors import KharnessError
+from tests.bench.compose import compose
 from tests.bench.copies import copies
 from tests.bench.detection import detection
 from tests.bench.drift import drift
@@ -27,7 +28,7 @@ from tests.bench.unrelated import unrelated
 
 SESSIONS = frozenset({"ready", "unchanged", "workers", "listed"})
 ON_FLEET = SESSIONS | {"detection", "drift", "launch", "listing"}
-FIGURES = (*sorted(ON_FLEET), "plugin", "copies")
+FIGURES = (*sorted(ON_FLEET), "plugin", "copies", "compose")
 SAMPLES = 4
 """Waits for readiness a round: one is over in a second."""
 SCANS = 4
@@ -67,6 +68,8 @@ def _figures(engine: Engine, *, only: frozenset[str], rounds: int) -> Iterator[F
         yield from _sessions(engine, only=only, rounds=rounds)
     if "plugin" in only:
         yield _plugin(rounds=rounds)
+    if "compose" in only:
+        yield compose(rounds=rounds)
     if "copies" in only:
         yield from copies(rounds=rounds, progress=_progress)
 
