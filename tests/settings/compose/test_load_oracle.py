@@ -18,7 +18,10 @@ from tests.settings.compose.test_load_refused import REFUSED
 
 COMPOSE = os.environ.get("KHARNESS_COMPOSE", "")
 EXAMPLES = int(os.environ.get("KHARNESS_COMPOSE_EXAMPLES", "200"))
-pytestmark = pytest.mark.skipif(not COMPOSE, reason="KHARNESS_COMPOSE names no docker-compose")
+pytestmark = [
+    pytest.mark.hosts,
+    pytest.mark.skipif(not COMPOSE, reason="KHARNESS_COMPOSE names no docker-compose"),
+]
 
 
 @pytest.mark.parametrize("folder", projects(), ids=lambda folder: folder.name)
