@@ -182,14 +182,14 @@ def test_hosts_and_labels_of_a_request_are_applied_by_both_builders(builder: Doc
 
 
 def test_the_classic_builder_applies_shared_memory_and_limits(builder: DockerEngine) -> None:
-    if builder._uses_buildkit():
-        pytest.skip("BuildKit of this engine does not")
     request = BuildRequest(tag="kharness-test/made:1", shm_size=8 << 20, ulimits={"nofile": (123, 456)}, no_cache=True)
     lines: list[str] = []
     data = [context(f"FROM {BASE}\nRUN echo soft $(ulimit -Sn) hard $(ulimit -Hn); df -k /dev/shm\n")]
-    builder.build(data, request, progress=lines.append)
-    assert "soft 123 hard 456" in lines
-    assert any(line.startswith("shm") and "8192" in line for line in lines)
+    assert builder.build(data, request, progress=lines.append).id
+    if not builder._uses_buildkit():
+        # BuildKit takes them, and not every version applies them.
+        assert "soft 123 hard 456" in lines
+        assert any(line.startswith("shm") and "8192" in line for line in lines)
 
 
 def test_buildkit_builds_where_it_is_asked_for(builder: DockerEngine) -> None:

@@ -160,8 +160,8 @@ def test_a_written_file_has_its_mode_and_belongs_to_root(engine: Engine, spec: R
     with running(engine, spec) as container:
         engine.write_file(container, "/root/x", b"hi", mode=0o4750)
         assert engine.exec(container, ["stat", "-c", "%a %u %g", "/root/x"]).stdout == "4750 0 0\n"
-        with pytest.raises(EngineError, match="never"):
-            engine.write_file(container, "/never/x", b"")
+        engine.write_file(container, "/made/on/the/way", b"hi", owner=(5, 6))
+        assert engine.exec(container, ["stat", "-c", "%u %g", "/made/on/the/way"]).stdout == "5 6\n"
 
 
 def test_a_path_that_is_not_utf_8_is_a_change_all_the_same(engine: Engine, spec: RunSpec) -> None:
