@@ -7,8 +7,9 @@ from typing import Any
 
 from kharness.settings.compose.document import ComposeFile, Reading, read_file
 from kharness.settings.compose.interpolate import Lookup
-from kharness.settings.compose.merge import Faults, merged, unique
+from kharness.settings.compose.merge import merged, unique
 from kharness.settings.compose.paths import service_paths
+from kharness.settings.compose.scalars import Faults
 
 Chain = tuple[tuple[Path, str], ...]
 LONGEST = 50

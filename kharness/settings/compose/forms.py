@@ -7,17 +7,26 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kharness.settings.compose.scalars import Faults, Reader, fault, plain, text, text_or_number
+from kharness.settings.compose.scalars import Faults, Reader, fault, text, text_or_number, written_text
 from kharness.settings.foreign import nearest_key
 from kharness.settings.section import Loc
 
 
-def texts(value: Any, loc: Loc, faults: Faults) -> Any:
+def each(read: Reader) -> Reader:
+    """Return a reader of a list whose items are read so."""
+
+    def read_list(value: Any, loc: Loc, faults: Faults) -> Any:
+        if not isinstance(value, list):
+            fault(faults, loc, "a list", value)
+            return []
+        return [read(item, (*loc, index), faults) for index, item in enumerate(value)]
+
+    return read_list
+
+
+def texts(value: Any, loc: Loc, faults: Faults) -> list[str]:
     """Read a list of texts."""
-    if not isinstance(value, list):
-        fault(faults, loc, "a list", value)
-        return []
-    return [str(text(item, (*loc, index), faults)) for index, item in enumerate(value)]
+    return [str(item) for item in each(text)(value, loc, faults)]
 
 
 def text_or_texts(value: Any, loc: Loc, faults: Faults) -> Any:
@@ -25,12 +34,8 @@ def text_or_texts(value: Any, loc: Loc, faults: Faults) -> Any:
     return [value] if isinstance(value, str) else texts(value, loc, faults)
 
 
-def exposed(value: Any, loc: Loc, faults: Faults) -> Any:
-    """Read a list of texts and numbers, as text."""
-    if not isinstance(value, list):
-        fault(faults, loc, "a list", value)
-        return []
-    return [text_or_number(item, (*loc, index), faults) for index, item in enumerate(value)]
+exposed = each(text_or_number)
+"""Reads a list of texts and numbers, as text."""
 
 
 def named(*, null: Any = "") -> Reader:
@@ -61,16 +66,15 @@ def _scalar(value: Any, loc: Loc, faults: Faults, null: Any) -> Any:
         # A password may be among what is there.
         faults.append((loc, "should be text, a number, true or false"))
         return null
-    written = str(getattr(value, "written", ""))
-    if re.fullmatch(r"[-+]?0[0-7]+", written, re.ASCII):
-        return written
-    return plain(value)
+    return written_text(value)
 
 
 def command(value: Any, loc: Loc, faults: Faults) -> Any:
     """Read a command: text is split into words as by a shell, and no operator is one."""
-    if value is None or isinstance(value, list):
-        return value if value is None else [text(item, (*loc, index), faults) for index, item in enumerate(value)]
+    if value is None:
+        return None
+    if isinstance(value, list):
+        return each(text)(value, loc, faults)
     if not isinstance(value, str):
         fault(faults, loc, "a command line, or a list of its words", value)
         return None
@@ -138,18 +142,6 @@ def shaped(pattern: str, what: str) -> Reader:
         return text(value, loc, faults)
 
     return read
-
-
-def each(read: Reader) -> Reader:
-    """Return a reader of a list whose items are read so."""
-
-    def read_list(value: Any, loc: Loc, faults: Faults) -> Any:
-        if not isinstance(value, list):
-            fault(faults, loc, "a list", value)
-            return []
-        return [read(item, (*loc, index), faults) for index, item in enumerate(value)]
-
-    return read_list
 
 
 def anything(value: Any, _loc: Loc, _faults: Faults) -> Any:

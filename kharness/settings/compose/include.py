@@ -8,8 +8,9 @@ from typing import Any
 
 from kharness.settings.compose.document import MAPPINGS, ComposeFile, Reading, read_file
 from kharness.settings.compose.extends import Extending
-from kharness.settings.compose.merge import Faults, merged, unique
+from kharness.settings.compose.merge import merged, unique
 from kharness.settings.compose.paths import absolute
+from kharness.settings.compose.scalars import Faults
 
 KEYS = frozenset({"path", "project_directory", "env_file"})
 DEEPEST = 50

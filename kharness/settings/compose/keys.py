@@ -115,6 +115,8 @@ def env_files(value: Any, loc: Loc, faults: Faults) -> Any:
             if "path" not in read:
                 faults.append(((*here, "path"), "is required"))
                 continue
+            if read.get("format") not in {None, "raw"}:
+                faults.append((here, "should have no format but raw"))
             found.append({"required": True, **read})
         else:
             fault(faults, here, "a path, or a mapping with path and required", item)
@@ -134,11 +136,6 @@ def build(value: Any, loc: Loc, faults: Faults) -> Any:
     if "dockerfile_inline" not in found:
         found.setdefault("dockerfile", "Dockerfile")
     return found
-
-
-def hooks(value: Any, loc: Loc, faults: Faults) -> Any:
-    """Read commands that are run after a start, or before a stop."""
-    return each(section(HOOK))(value, loc, faults)
 
 
 def models(value: Any, loc: Loc, faults: Faults) -> Any:
@@ -200,6 +197,8 @@ HOOK: Mapping[str, Reader] = {
     "working_dir": text,
     "environment": named(null=None),
 }
+hooks = each(section(HOOK))
+"""Reads commands that are run after a start, or before a stop."""
 WATCH: Mapping[str, Reader] = {
     "action": text,
     "path": text,

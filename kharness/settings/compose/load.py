@@ -62,10 +62,7 @@ def load_compose(
     _stop_at([located.problem(loc, message) for loc, message in faults])
     enabled, disabled = split(canonical["services"], active)
     remarks = [*remarks_of(model, enabled)]
-    enabled = {
-        key: with_environment(service, environment, reading, ("services", key), faults)
-        for key, service in enabled.items()
-    }
+    enabled = {key: with_environment(service, environment, reading) for key, service in enabled.items()}
     whole = finished({**canonical, "services": enabled}, project=project, faults=faults)
     faults += missing(whole["services"], disabled)
     if names := circle(whole["services"]):

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from kharness.settings.compose.scalars import Faults
 from kharness.settings.section import Loc
-
-Faults = list[tuple[Loc, str]]
 
 REPLACED = frozenset({("command",), ("entrypoint",), ("healthcheck", "test")})
 NAMED = frozenset(

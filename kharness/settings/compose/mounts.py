@@ -26,7 +26,6 @@ KEYS: dict[str, Reader] = {
     "consistency": text,
 }
 SHORT = "[SOURCE:]TARGET[:OPTIONS]"
-DEVICE = re.compile(r"[rwm]{1,3}")
 DRIVE = re.compile(r"[A-Za-z]")
 
 

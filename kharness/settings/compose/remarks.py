@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from kharness.settings.compose.environment import octal
+from kharness.settings.compose.merge import by_name
+from kharness.settings.compose.scalars import is_octal
 from kharness.settings.section import Loc
 from kharness.settings.values import OPERATOR, QUOTED
 
@@ -18,7 +19,8 @@ def remarks_of(model: Mapping[str, Any], enabled: Iterable[str]) -> Iterator[tup
     """Yield a remark for each place of a merged model that Compose reads in another way."""
     for name in enabled:
         service = (model.get("services") or {}).get(name) or {}
-        for variable in octal(service):
+        said = by_name(service.get("environment")) or {}
+        for variable in (key for key, value in said.items() if is_octal(value)):
             yield ("services", name, "environment"), f"{variable} stays as it is written; Compose reads an octal number"
         for key in ("command", "entrypoint"):
             if isinstance(line := service.get(key), str):

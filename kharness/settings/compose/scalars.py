@@ -31,6 +31,7 @@ NANOSECONDS = {
 }
 WHOLE = re.compile(r"[-+]?[0-9]{1,18}", re.ASCII)
 DECIMAL = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
+OCTAL = re.compile(r"[-+]?0[0-7]+", re.ASCII)
 LARGE, SMALL = 1e6, 1e-4
 """Where Go begins to print a float with an exponent."""
 
@@ -65,6 +66,16 @@ def decimal_text(value: float) -> str:
     power = int(exponent) + len(digits) - 1
     mantissa = f"{first}.{rest}" if rest else first
     return f"{'-' if sign else ''}{mantissa}e{'-' if power < 0 else '+'}{abs(power):02}"
+
+
+def is_octal(value: Any) -> bool:
+    """Whether a number is written so that Compose reads an octal one, such as 022."""
+    return isinstance(value, int) and OCTAL.fullmatch(str(getattr(value, "written", ""))) is not None
+
+
+def written_text(value: Any) -> str:
+    """Return a scalar as `plain` does, but a number that Compose reads as an octal one as it is written."""
+    return str(value.written) if is_octal(value) else plain(value)
 
 
 def text(value: Any, loc: Loc, faults: Faults) -> Any:

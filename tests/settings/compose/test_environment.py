@@ -5,9 +5,15 @@ from typing import Any
 
 import pytest
 
+from kharness.settings.compose.canonical import canonical_service
 from kharness.settings.compose.document import Reading
-from kharness.settings.compose.environment import text, with_environment
+from kharness.settings.compose.environment import with_environment
+from kharness.settings.compose.scalars import written_text
 from kharness.settings.yaml12 import plain
+
+
+def environment(service: dict[str, Any], reading: Reading) -> dict[str, Any]:
+    return with_environment(canonical_service(service, ("services", "a"), []), {}, reading)
 
 
 @pytest.mark.parametrize(
@@ -30,15 +36,15 @@ from kharness.settings.yaml12 import plain
     ],
 )
 def test_plain_values_become_the_text_that_compose_makes_of_them(written: str, expected: str) -> None:
-    assert text(plain(written)) == expected
+    assert written_text(plain(written)) == expected
 
 
 def test_a_missing_file_of_variables_is_a_problem_unless_it_is_optional(tmp_path: Path) -> None:
     reading, path = Reading(), str(tmp_path / "a.env")
     optional: dict[str, Any] = {"env_file": [{"path": path, "required": False}]}
-    assert with_environment(optional, {}, reading, (), []) == {}
+    assert environment(optional, reading) == {}
     assert not reading.problems
-    with_environment({"env_file": path}, {}, reading, (), [])
+    environment({"env_file": path}, reading)
     assert len(reading.problems) == 1
 
 
@@ -46,5 +52,5 @@ def test_own_variables_win_over_files_and_files_use_those_before(tmp_path: Path)
     (tmp_path / "a.env").write_text("A=1\nB=2\n")
     (tmp_path / "b.env").write_text("C=$A\n")
     service = {"env_file": [str(tmp_path / "a.env"), str(tmp_path / "b.env")], "environment": ["B=own"]}
-    found = with_environment(service, {}, Reading(), (), [])
+    found = environment(service, Reading())
     assert found == {"environment": {"A": "1", "B": "own", "C": "1"}}

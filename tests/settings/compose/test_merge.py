@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from kharness.settings.compose.merge import Faults, merged, unique
+from kharness.settings.compose.merge import merged, unique
+from kharness.settings.compose.scalars import Faults
 from kharness.settings.section import Loc
 
 
