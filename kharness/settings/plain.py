@@ -17,6 +17,8 @@ NONE = "none"
 IMAGE = "the image's"
 ENGINE = "the engine's"
 EMPTY: Mapping[str, str] = {}
+SAME_LIMITS = {"memory": "mem_limit", "cpus": "cpus", "pids": "pids_limit"}
+"""Keys of `deploy.resources.limits`, and the plain keys that mean the same."""
 
 
 class ValueKind(Enum):

@@ -96,10 +96,6 @@ class Deploy(Section):
     """What it may use."""
 
 
-SAME = {"memory": "mem_limit", "cpus": "cpus", "pids": "pids_limit"}
-"""Keys of the limits, and those of a service that mean the same."""
-
-
 CAPABILITIES = frozenset(
     {
         *("ALL", "AUDIT_CONTROL", "AUDIT_READ", "AUDIT_WRITE", "BLOCK_SUSPEND", "BPF", "CHECKPOINT_RESTORE", "CHOWN"),

@@ -14,10 +14,9 @@ from pydantic import BeforeValidator, Field, create_model
 
 from kharness.settings.build import Build, PullPolicy
 from kharness.settings.network import Addresses, DependsOn, ExtraHosts, MacAddress, NetworkAttachment, Networks
-from kharness.settings.plain import PLAIN, PlainKey, ValueKind
+from kharness.settings.plain import PLAIN, SAME_LIMITS, PlainKey, ValueKind
 from kharness.settings.ports import Exposed, Ports
 from kharness.settings.process import (
-    SAME,
     Capability,
     Deploy,
     Device,
@@ -283,7 +282,7 @@ class ServiceKeys(PlainKeys):
     def settled(self) -> Self:
         """Let the limits of `deploy` be those of the keys that mean the same."""
         found: dict[str, Any] = {}
-        for name, key in SAME.items():
+        for name, key in SAME_LIMITS.items():
             limit = getattr(self.deploy.resources.limits, name)
             if limit is None:
                 continue

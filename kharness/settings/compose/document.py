@@ -63,18 +63,23 @@ class ComposeFile:
     document: Document
 
 
-def read_file(path: Path, lookup: Lookup, reading: Reading) -> ComposeFile | None:
-    """Read a Compose file, None where it cannot be; all its problems are added to the reading."""
+def read_document(path: Path, reading: Reading, *, called: str, tags: frozenset[str] = frozenset()) -> Document | None:
+    """Read a file as YAML, None where it cannot be; the problem is added to the reading."""
     try:
-        document = read_yaml(path.read_bytes(), tags=TAGS)
+        return read_yaml(path.read_bytes(), tags=tags)
     except YamlError as error:
         reading.problems.append(Problem(path, f"line {error.line}" if error.line else "", error.message))
-        return None
     except OSError as error:
-        reading.problems.append(Problem(path, "", f"should be a Compose file ({error.strerror})"))
-        return None
+        reading.problems.append(Problem(path, "", f"should be {called} ({error.strerror})"))
     except ValueError:
         reading.problems.append(Problem(path, "", "should be the path of a file"))
+    return None
+
+
+def read_file(path: Path, lookup: Lookup, reading: Reading) -> ComposeFile | None:
+    """Read a Compose file, None where it cannot be; all its problems are added to the reading."""
+    document = read_document(path, reading, called="a Compose file", tags=TAGS)
+    if document is None:
         return None
     if path not in reading.files:
         reading.files.append(path)

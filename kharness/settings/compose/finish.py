@@ -10,12 +10,12 @@ from typing import Any
 
 from kharness.settings.compose.canonical import canonical_service
 from kharness.settings.compose.definitions import canonical_definition
+from kharness.settings.compose.mounts import named_volumes
 from kharness.settings.compose.scalars import Faults
+from kharness.settings.plain import SAME_LIMITS
 
 KINDS = ("networks", "volumes", "secrets", "configs")
 STARTED = "service_started"
-SAME = {"cpus": "cpus", "memory": "mem_limit", "pids": "pids_limit"}
-"""Keys of `deploy.resources.limits`, and those of a service that mean the same."""
 NOTHING: tuple[Any, ...] = (False, 0, "", [], {})
 SAID = frozenset({"attach", "init", "scale", "command", "entrypoint", "deploy", "healthcheck", "logging", "networks"})
 """Keys whose zero or empty value is another answer than no value."""
@@ -118,11 +118,7 @@ def _used(services: Mapping[str, Any]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {kind: set() for kind in KINDS}
     for service in services.values():
         found["networks"] |= set(service.get("networks") or {})
-        found["volumes"] |= {
-            mount["source"]
-            for mount in service.get("volumes") or ()
-            if mount.get("type") == "volume" and mount.get("source")
-        }
+        found["volumes"] |= set(named_volumes(service))
         for kind in ("secrets", "configs"):
             found[kind] |= {given["source"] for given in service.get(kind) or () if given.get("source")}
         build = service.get("build")
@@ -149,9 +145,8 @@ def _undefined(service: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator
     for name in service.get("networks") or ():
         if name not in model["networks"]:
             yield ("networks", name)
-    for mount in service.get("volumes") or ():
-        source = mount.get("source")
-        if mount.get("type") == "volume" and source and source not in model["volumes"]:
+    for source in named_volumes(service):
+        if source not in model["volumes"]:
             yield ("volumes", source)
     for kind in ("secrets", "configs"):
         for given in service.get(kind) or ():
@@ -162,7 +157,7 @@ def _undefined(service: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator
 def _twice(service: Mapping[str, Any], loc: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
     deploy = service.get("deploy") or {}
     limits = (deploy.get("resources") or {}).get("limits") or {}
-    for key, same in SAME.items():
+    for key, same in SAME_LIMITS.items():
         if key in limits and same in service and str(limits[key]) != str(service[same]):
             yield (*loc, same), f"should be the same as deploy.resources.limits.{key}, or be set once"
     if (scale := service.get("scale")) is not None and deploy.get("replicas", scale) != scale:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from kharness.settings.compose.given import given_files, secret_files
+from kharness.settings.compose.mounts import named_volumes
 from kharness.settings.compose.origin import Definition, ServiceOrigin
 from kharness.settings.compose.project import ComposeProject
 
@@ -37,7 +38,7 @@ def service_origin(project: ComposeProject, name: str) -> ServiceOrigin:
         container=container_name(project, name),
         labels=_labels(project, name),
         networks=dict(_definitions(project, "networks", service.get("networks") or ())),
-        volumes=dict(_definitions(project, "volumes", _volumes(service))),
+        volumes=dict(_definitions(project, "volumes", named_volumes(service))),
         given=given_files(project, name),
         secrets=secret_files(project, name),
         hidden=frozenset(
@@ -69,12 +70,6 @@ def _labels(project: ComposeProject, name: str) -> dict[str, str]:
 def _hash(service: Mapping[str, Any]) -> str:
     # Compose's own hash is of its internal form; by another one it only knows that a service is not as it made it.
     return hashlib.sha256(json.dumps(service, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _volumes(service: Mapping[str, Any]) -> Iterator[str]:
-    for mount in service.get("volumes") or ():
-        if mount.get("type") == "volume" and mount.get("source"):
-            yield mount["source"]
 
 
 def _definitions(project: ComposeProject, kind: str, keys: Iterable[str]) -> Iterator[tuple[str, Definition]]:

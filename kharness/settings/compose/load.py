@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kharness.errors import Problem, SettingsError
-from kharness.settings.compose.document import Reading
+from kharness.settings.compose.document import Reading, read_document
 from kharness.settings.compose.environment import with_environment
 from kharness.settings.compose.finish import canonical_model, finished
 from kharness.settings.compose.folder import OVERRIDES, OWN_FILE, compose_folder
@@ -19,7 +19,6 @@ from kharness.settings.compose.project import OWN_AT, ComposeProject
 from kharness.settings.compose.remarks import remarks_of
 from kharness.settings.project import derived
 from kharness.settings.section import Loc
-from kharness.settings.yaml12 import YamlError, read_yaml
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 NAME_KEY = "COMPOSE_PROJECT_NAME"
@@ -68,6 +67,8 @@ def load_compose(
     if names := circle(whole["services"]):
         faults.append((("services", names[0], "depends_on"), f"should not be a circle: {' -> '.join(names)}"))
     own = _own(directory, reading)
+    unknown = own.get("services", {}).keys() - whole["services"].keys() - disabled.keys()
+    faults += [((OWN_AT, "services", key), "should be a service of the Compose file") for key in sorted(unknown)]
     result = replace(
         located,
         files=tuple(reading.files),
@@ -91,21 +92,16 @@ def _own(directory: Path, reading: Reading) -> dict[str, Any]:
     path = directory / OWN_FILE
     if not path.is_file():
         return {}
-    try:
-        document = read_yaml(path.read_bytes())
-    except YamlError as error:
-        reading.problems.append(Problem(path, f"line {error.line}" if error.line else "", error.message))
+    document = read_document(path, reading, called="what kharness adds to a Compose file")
+    if document is None:
         return {}
-    except OSError as error:
-        reading.problems.append(Problem(path, "", f"cannot be read: {error.strerror}"))
-        return {}
-    if not isinstance(document.value, dict | None):
-        reading.problems.append(
-            Problem(path, "", "should be a mapping, as in 'services: {web: {expect: {tcp: [80]}}}'")
-        )
+    said = {} if document.value is None else document.value
+    if not isinstance(said, dict) or not isinstance(said.get("services", {}), dict):
+        message = "should be a mapping, as in 'services: {web: {expect: {tcp: [80]}}}'"
+        reading.problems.append(Problem(path, "", message))
         return {}
     reading.places.update({(OWN_AT, *loc): (path, line) for loc, line in document.lines.items()})
-    return document.value or {}
+    return said
 
 
 def _stop_at(problems: Sequence[Problem]) -> None:

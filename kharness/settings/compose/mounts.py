@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kharness.settings.compose.forms import each
@@ -169,6 +170,13 @@ def _given(item: dict[str, Any], loc: Loc, faults: Faults) -> dict[str, Any]:
 
 def _has_mode(value: Any) -> bool:
     return is_number(value) or (isinstance(value, str) and re.fullmatch(r"0?o?[0-7]{1,5}", plain(value)) is not None)
+
+
+def named_volumes(service: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the keys of the volumes that a canonical service mounts by their names."""
+    for mount in service.get("volumes") or ():
+        if mount.get("type") == "volume" and mount.get("source"):
+            yield mount["source"]
 
 
 volumes = each(_volume)

@@ -29,8 +29,6 @@ WAVE = 5
 """The wave in which services start with the host, unless something else is said."""
 ELSEWHERE = frozenset({"attach", "configs", "deploy", "develop", "links", "profiles", "scale", "secrets"})
 """Keys that have no field of their own in settings: they become others, or nothing."""
-LIMITS = {"memory": "mem_limit", "cpus": "cpus", "pids": "pids_limit"}
-"""Keys of `deploy.resources.limits`, and those of a service that mean the same."""
 RESTARTS = {"none": "no", "any": "always", "on-failure": "on-failure"}
 """Conditions of `deploy.restart_policy`, and the policies that mean the same."""
 Said = Mapping[str, Any]
@@ -69,15 +67,9 @@ def service_settings(project: ComposeProject, name: str) -> Settings:
     return settings
 
 
-def own_settings(project: ComposeProject) -> Said:
-    """Return what kharness is told about the whole project: `x-kharness` of the file over `kharness.yaml`."""
-    beside = {key: said for key, said in project.own.items() if key != "services"}
-    return {**beside, **_mapping(project.extensions.get(OWN))}
-
-
 def _own(project: ComposeProject, name: str) -> tuple[list[_Layer], list[Problem]]:
     """Return the layers of what kharness adds, the lowest first, and what is wrong with their keys."""
-    below = _mapping(_mapping(project.own.get("services")).get(name))
+    below = project.own.get("services", {}).get(name)
     found = [
         (project.own, (OWN_AT,)),
         (project.extensions.get(OWN), (OWN,)),
@@ -91,10 +83,12 @@ def _own(project: ComposeProject, name: str) -> tuple[list[_Layer], list[Problem
             continue
         keys = {key: value for key, value in (said or {}).items() if key in OWN_KEYS}
         layers.append(_Layer(said=keys, file=project.files[0], project=project, at=at))
-        whole = at in {(OWN_AT,), (OWN,)}
-        for key in (said or {}).keys() - keys.keys() - ({"services"} if at == (OWN_AT,) else set()):
-            what = f"should be one of {', '.join(OWN_KEYS)}" + (" or services" if whole and at == (OWN_AT,) else "")
-            problems.append(project.problem((*at, key), what))
+        known = (*OWN_KEYS, "services") if at == (OWN_AT,) else OWN_KEYS
+        problems += [
+            project.problem((*at, key), f"should be one of {', '.join(known)}")
+            for key in said or ()
+            if key not in known
+        ]
     return layers, problems
 
 
@@ -150,7 +144,7 @@ def _volume(project: ComposeProject, mount: Said) -> dict[str, Any]:
 def _of_deploy(service: Said) -> dict[str, Any]:
     deploy = _mapping(service.get("deploy"))
     limits = _mapping(_mapping(deploy.get("resources")).get("limits"))
-    found = {same: limits[key] for key, same in LIMITS.items() if key in limits}
+    found: dict[str, Any] = {"deploy": {"resources": {"limits": limits}}} if limits else {}
     policy = _mapping(deploy.get("restart_policy"))
     if policy and "restart" not in service:
         word = RESTARTS.get(str(policy.get("condition", "any")), "always")

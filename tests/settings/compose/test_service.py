@@ -10,7 +10,7 @@ import pytest
 from kharness.errors import SettingsError
 from kharness.settings.compose.load import load_compose
 from kharness.settings.compose.project import ComposeProject
-from kharness.settings.compose.service import own_settings, service_settings
+from kharness.settings.compose.service import service_settings
 from kharness.settings.model import Settings
 
 
@@ -89,12 +89,6 @@ def test_what_kharness_adds_is_laid_over_from_the_file_down_to_the_service(tmp_p
     assert (inside.release.verify, inside.release.verify_for) == ("none", 2.0)
 
 
-def test_the_projects_own_settings_are_the_files_over_those_beside_it(tmp_path: Path) -> None:
-    text = "x-kharness: {autostart: 2}\nservices: {web: {image: i}}"
-    found = own_settings(project(tmp_path, text, kharness_yaml="autostart: 1\ngate: {skips: [a]}\nservices: {}\n"))
-    assert found == {"autostart": 2, "gate": {"skips": ["a"]}}
-
-
 @pytest.mark.parametrize(
     ("service", "expected"),
     [
@@ -116,6 +110,22 @@ def test_what_one_host_cannot_give_is_told_by_file_line_and_key(tmp_path: Path, 
 def test_problems_of_the_file_beside_are_told_in_that_file(tmp_path: Path) -> None:
     (found,) = problems(tmp_path, "init: true", kharness_yaml="services:\n  web:\n    release: {verify: x}\n")
     assert found.startswith(f"{tmp_path}/kharness.yaml: services.web.release.verify (line 3)")
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ("services: {wbe: {autostart: 1}}", "services.wbe (line 1): should be a service of the Compose file"),
+        ("services: [web]", "should be a mapping"),
+        ("[]", "should be a mapping"),
+        ("services: {web: [expect]}", "services.web (line 1): should be a mapping"),
+        ("services: {web: {expects: {}}}", "services.web.expects (line 1): should be one of autostart"),
+        ("a: [", "line 2: should have its bracket"),
+    ],
+)
+def test_the_file_beside_must_speak_of_services_that_are_there(tmp_path: Path, own: str, expected: str) -> None:
+    (found,) = problems(tmp_path, "init: true", kharness_yaml=own + "\n")
+    assert found.startswith(f"{tmp_path}/kharness.yaml: {expected}")
 
 
 def test_links_that_rename_a_service_are_an_error_that_says_what_to_do_instead(tmp_path: Path) -> None:
