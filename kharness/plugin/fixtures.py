@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from kharness.errors import KharnessError
-from kharness.plugin.attach import attached
+from kharness.plugin.attach import Attached, attached
 from kharness.plugin.stash import LIBRARY, SessionInfo
 from kharness.settings.catalog import ContainerDir
 
@@ -24,30 +24,40 @@ Scope = Literal["session", "package", "module", "class", "function"]
 
 
 def register_fixtures(node: pytest.Collector, directory: ContainerDir, info: SessionInfo) -> None:
-    """Register `container`, `private_container`, `image`, `host`, `http` and `expect` at a node.
+    """Register the fixtures of a container directory at its topmost node.
 
     They exist only below it, so that they meet no fixture of another plugin.
     """
     here = attached(directory, info, node.config)
+    register_instance_fixtures(node, lambda _: here, scope="session")
 
-    def container() -> Instance:
+
+def register_instance_fixtures(
+    node: pytest.Collector,
+    view: Callable[[pytest.FixtureRequest], Attached],
+    *,
+    scope: Literal["session", "function"],
+) -> None:
+    """Register `container`, `private_container`, `image`, `host`, `http` and `expect` of what `view` gives a test."""
+
+    def container(request: pytest.FixtureRequest) -> Instance:
         """Return the container under test."""
-        return here.instance
+        return view(request).instance
 
-    def private_container() -> Iterator[Instance]:
+    def private_container(request: pytest.FixtureRequest) -> Iterator[Instance]:
         """Launch an instance for this test alone."""
-        with here.private() as instance:
+        with view(request).private() as instance:
             yield instance
 
-    def image() -> ImageFacts:
+    def image(request: pytest.FixtureRequest) -> ImageFacts:
         """Return what the engine says about the image under test."""
-        return here.image
+        return view(request).image
 
-    def host(container: Instance) -> Any:
+    def host(request: pytest.FixtureRequest, container: Instance) -> Any:
         """Return testinfra's host, running its commands inside the container."""
         from kharness.plugin.infra import testinfra_host  # noqa: PLC0415
 
-        return testinfra_host(here.harness.engine, container)
+        return testinfra_host(view(request).harness.engine, container)
 
     def http(container: Instance) -> Iterator[httpx.Client]:
         """Give an HTTP client whose base URL is the container's first exposed TCP port."""
@@ -63,7 +73,7 @@ def register_fixtures(node: pytest.Collector, directory: ContainerDir, info: Ses
         return Expect(container)
 
     for fixture in (container, image, host, http, expect):
-        pytest.register_fixture(name=fixture.__name__, func=fixture, node=node, scope="session")
+        pytest.register_fixture(name=fixture.__name__, func=fixture, node=node, scope=scope)
     pytest.register_fixture(name="private_container", func=private_container, node=node)
 
 

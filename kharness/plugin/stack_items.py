@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import pytest
 
 from kharness.errors import KharnessError
 from kharness.plugin.declared import BrokenSettings, Expectation, check_items
+from kharness.plugin.fixtures import register_instance_fixtures
 from kharness.plugin.stack_run import StackRun
 
 if TYPE_CHECKING:
-    import httpx
-
-    from kharness.ops.session.instance import Instance
     from kharness.ops.session.stack import Stack
-    from kharness.plan.facts import ImageFacts
-    from kharness.plugin.expect import Expect
-    from kharness.plugin.stack_run import ServiceView
 
 RUN = pytest.StashKey[StackRun]()
 """On an item: the project that it belongs to."""
@@ -35,55 +30,12 @@ def register_project_fixtures(node: pytest.Collector, run: StackRun) -> None:
         return run.stack
 
     pytest.register_fixture(name="stack", func=stack, node=node, scope="session")
-    _register(node, lambda request: run.view(_service_of(request.node)), scope="function")
+    register_instance_fixtures(node, lambda request: run.view(_service_of(request.node)), scope="function")
 
 
 def register_service_fixtures(node: pytest.Collector, run: StackRun, service: str) -> None:
     """Register the fixtures of one service at the topmost node of its tests."""
-    _register(node, lambda _: run.view(service), scope="session")
-
-
-def _register(
-    node: pytest.Collector,
-    view: Callable[[pytest.FixtureRequest], ServiceView],
-    *,
-    scope: Literal["session", "function"],
-) -> None:
-    def container(request: pytest.FixtureRequest) -> Instance:
-        """Return the service's container under test."""
-        return view(request).instance
-
-    def private_container(request: pytest.FixtureRequest) -> Iterator[Instance]:
-        """Launch an instance of the service for this test alone."""
-        with view(request).private() as instance:
-            yield instance
-
-    def image(request: pytest.FixtureRequest) -> ImageFacts:
-        """Return what the engine says about the service's image under test."""
-        return view(request).image
-
-    def host(request: pytest.FixtureRequest, container: Instance) -> Any:
-        """Return testinfra's host, running its commands inside the container."""
-        from kharness.plugin.infra import testinfra_host  # noqa: PLC0415 - not before a test needs it
-
-        return testinfra_host(view(request).harness.engine, container)
-
-    def http(container: Instance) -> Iterator[httpx.Client]:
-        """Give an HTTP client whose base URL is the container's first exposed TCP port."""
-        from kharness.ops.host.web import client  # noqa: PLC0415 - not before a test needs it
-
-        with client(container.url()) as made:
-            yield made
-
-    def expect(container: Instance) -> Expect:
-        """Return the expectation helpers for the service's container."""
-        from kharness.plugin.expect import Expect  # noqa: PLC0415 - not before a test needs it
-
-        return Expect(container)
-
-    for fixture in (container, image, host, http, expect):
-        pytest.register_fixture(name=fixture.__name__, func=fixture, node=node, scope=scope)
-    pytest.register_fixture(name="private_container", func=private_container, node=node)
+    register_instance_fixtures(node, lambda _: run.view(service), scope="session")
 
 
 def _service_of(item: pytest.Item) -> str:
