@@ -50,16 +50,7 @@ def open_harness(
     engine = engine or open_engine(host, environ=environ, report=report)
     harness = harness_of(known, engine, host, folder=folder, report=report)
     invoker = invoker_of(host, folder=folder, environ=environ)
-    current = admit(
-        known,
-        engine=engine,
-        engine_key=_key(engine.facts()),
-        state=harness.state,
-        host=host,
-        catalog=harness.catalog,
-        report=report,
-    )
-    return replace(harness, project=current, invoker=invoker)
+    return _admitted(replace(harness, invoker=invoker))
 
 
 def open_compose(
@@ -69,13 +60,15 @@ def open_compose(
     report: Report = silent,
     engine: Engine | None = None,
     host: HostSettings | None = None,
+    compose: ComposeProject | None = None,
 ) -> Harness:
     """Read a Compose project and connect; its services are the harness's directories.
 
-    Raises as `open_harness`, and `SettingsError` with all that is wrong in its files.
+    `compose` is the project where it was read before. Raises as `open_harness`, and `SettingsError` with all that is
+    wrong in its files.
     """
     host = host or load_host_settings(project=project_of(folder.path), environ=environ)
-    compose = load_compose(folder.path, environ=environ)
+    compose = compose or load_compose(folder.path, environ=environ)
     _refuse_same_names(folder, compose, host, environ=environ)
     # Those are other projects'.
     host = host.model_copy(update={"source_paths": ()})
@@ -83,14 +76,18 @@ def open_compose(
     engine = engine or open_engine(host, environ=environ, report=report)
     harness = harness_of(project, engine, host, folder=folder.path, report=report)
     harness = replace(harness, compose=compose, catalog=service_catalog(folder, compose.services))
+    return _admitted(harness)
+
+
+def _admitted(harness: Harness) -> Harness:
     current = admit(
-        project,
-        engine=engine,
-        engine_key=_key(engine.facts()),
+        harness.project,
+        engine=harness.engine,
+        engine_key=_key(harness.engine.facts()),
         state=harness.state,
-        host=host,
+        host=harness.host,
         catalog=harness.catalog,
-        report=report,
+        report=harness.report,
     )
     return replace(harness, project=current)
 

@@ -98,9 +98,7 @@ class StackRun:
         from kharness.settings.host import load_host_settings  # noqa: PLC0415 - only in sessions over projects
         from kharness.settings.project import project_of  # noqa: PLC0415 - only in sessions over projects
 
-        found = load_host_settings(project=project_of(self.folder.path), environ=os.environ)
-        # Container directories that the host or a folder above has are another project's, and so are their images.
-        return found.model_copy(update={"source_paths": ()})
+        return load_host_settings(project=project_of(self.folder.path), environ=os.environ)
 
     @cached_property
     def project(self) -> ComposeProject:
@@ -121,7 +119,7 @@ class StackRun:
         """The engine, and the project on it; raises `KharnessError`."""
         from kharness.ops.opening import open_compose  # noqa: PLC0415 - a listing needs no engine
 
-        return open_compose(self.folder, environ=os.environ, host=self.host)
+        return open_compose(self.folder, environ=os.environ, host=self.host, compose=self.project)
 
     def view(self, service: str) -> ServiceView:
         """Return this process's view of a service, always the same object."""
