@@ -8,7 +8,8 @@ from contextlib import suppress
 from kharness.engine.api import Engine, NetworkRequest
 from kharness.errors import ConflictError, EngineError
 from kharness.ops.harness import Harness
-from kharness.settings.compose.identity import LABEL, definition_labels
+from kharness.settings.compose.folder import LABEL
+from kharness.settings.compose.identity import definition_labels
 from kharness.settings.compose.origin import Definition, ServiceOrigin
 
 POOL = {"subnet": "Subnet", "gateway": "Gateway", "ip_range": "IPRange", "aux_addresses": "AuxiliaryAddresses"}

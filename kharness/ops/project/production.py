@@ -11,9 +11,10 @@ from kharness.ops.project.view import View
 from kharness.plan import labels
 from kharness.plan.facts import ContainerFacts
 from kharness.plan.launch.life import ASIDE, WAITING, state_text, why_stuck
+from kharness.settings.compose.folder import LABEL
 from kharness.settings.project import has_table
 
-COMPOSE = "com.docker.compose.service"
+COMPOSE = f"{LABEL}service"
 """The label that the containers of a Compose project's services have."""
 
 

@@ -23,6 +23,7 @@ from kharness.plan.session.readiness import (
     plan_readiness,
     plan_test_readiness,
 )
+from kharness.settings.compose.folder import LABEL
 from kharness.settings.compose.origin import ServiceOrigin
 from kharness.settings.layers import for_test
 from kharness.settings.model import Settings
@@ -31,8 +32,6 @@ from kharness.settings.service import ServiceKeys
 
 DEFAULT_PIDS: int = BY_KEY["pids_limit"].built
 DEFAULT_TMPFS = tuple(Mount(kind=MountKind.TMPFS, source=None, target=path, mode=0o1777) for path in ("/tmp", "/run"))  # noqa: S108 - paths in the container
-IMAGE_LABEL = "com.docker.compose.image"
-"""The label by which Compose knows the image that it made a container of."""
 LOOPBACK = "127.0.0.1"
 NO_RESOLVER = "203.0.113.53"
 """An address of RFC 5737, which no host has. Even for a container without a way out, an engine before 23.0.11 asks a
@@ -144,7 +143,7 @@ def plan_production_launch(subject: Subject, *, volume_root: PurePosixPath) -> L
 
 
 def _compose_labels(subject: Subject, origin: ServiceOrigin) -> dict[str, str]:
-    return {**origin.labels, IMAGE_LABEL: subject.image.id}
+    return {**origin.labels, f"{LABEL}image": subject.image.id}
 
 
 def with_laid(plan: LaunchPlan, said: str) -> LaunchPlan:
@@ -231,7 +230,7 @@ def refuse_unsaid_secrets(subject: Subject) -> None:
 
 
 def _refuse_open_secrets(subject: Subject, origin: ServiceOrigin) -> None:
-    # It has what production has, because it can reach nobody; a way out is opened by name, and so are the values.
+    # An instance without a way out has production's values; where egress opens one, they are allowed by name.
     test = subject.settings.test
     if test.egress is False:
         return

@@ -17,6 +17,8 @@ OVERRIDES = (
     "docker-compose.override.yaml",
 )
 """The names of the file that is merged over it, in Compose's order."""
+LABEL = "com.docker.compose."
+"""What the names of Compose's own labels begin with."""
 OWN_FILE = "kharness.yaml"
 """The file beside it with what kharness alone reads; the same as `x-kharness` in the Compose file."""
 

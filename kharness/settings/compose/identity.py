@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from kharness.settings.compose.folder import LABEL
 from kharness.settings.compose.given import given_files, secret_files
 from kharness.settings.compose.mounts import named_volumes
 from kharness.settings.compose.origin import Definition, ServiceOrigin
@@ -15,11 +16,10 @@ from kharness.settings.compose.project import ComposeProject
 
 VERSION = "2.40.3"
 """The version of Compose whose labels these are."""
-LABEL = "com.docker.compose."
 SECRET = re.compile(r"PASS|SECRET|TOKEN|CREDENTIAL|PRIVATE|APIKEY|API_KEY|_KEY$|^KEY$", re.IGNORECASE)
 """What the name of a variable has whose value no report shows."""
 CREDENTIALS = re.compile(r"://[^/@\s]+@")
-"""What a value has that no report shows, whatever its variable is called: a URL with a user and a password."""
+"""A URL with a user and a password: no report shows such a value."""
 
 
 def container_name(project: ComposeProject, name: str) -> str:
