@@ -252,14 +252,14 @@ def _run(harness: Harness, name: str, options: Options, _: Values) -> dict[str, 
 
 def _given_flags(fleet: Fleet, name: str, options: Options) -> tuple[str, ...]:
     # A container directory is tested stand-alone, unless another mode is given.
-    return tuple(options.flags) if name else _upgrade_flags(fleet, name, options)
+    if name or options.mode_is_given:
+        return tuple(options.flags)
+    return project_flags(fleet.settings.values(), options.flags)
 
 
 def _upgrade_flags(fleet: Fleet, name: str, options: Options) -> tuple[str, ...]:
     if options.mode_is_given:
         return tuple(options.flags)
-    if not name:
-        return project_flags(fleet.settings.values(), options.flags)
     return release_flags(fleet.directory(name), options.flags, host=fleet.harness.host)
 
 
