@@ -165,7 +165,7 @@ def _target(
 
 
 def _unread(targets: Targets, text: str, *, bare: Callable[[KnownProject], V_co]) -> Chosen[V_co] | None:
-    # What runs can be looked at and stopped, whatever has become of the file that it was launched from.
+    # What runs can be looked at and stopped, even if the file that it was launched from is broken.
     from kharness.ops.project.identity import names_in_production  # noqa: PLC0415 - files are seldom broken
 
     project, slash, service = text.partition("/")

@@ -101,7 +101,7 @@ class StackSelection:
 def find_stacks(config: pytest.Config, environ: Mapping[str, str]) -> StackSelection | None:
     """Return the Compose projects on the command line; None without any, and always where no mode is said.
 
-    A folder that container directories lie in is their project, whatever Compose file lies beside them. Raises
+    A folder that container directories lie in is their project, even with a Compose file beside them. Raises
     `pytest.UsageError` for what a session over Compose projects cannot do.
     """
     mode = resolve_mode(config, environ)

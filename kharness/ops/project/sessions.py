@@ -11,7 +11,7 @@ from kharness.settings.model import Settings
 
 
 def project_flags(services: Iterable[Settings], flags: Sequence[str]) -> tuple[str, ...]:
-    """Return the flags of a session whose mode nobody gave: prod-ready, with copies, where any service has data."""
+    """Return the flags of a session whose mode was not given: prod-ready, with copies, where any service has data."""
     if not any(map(has_data, services)):
         return tuple(flags)
     return tuple(PROD_READY if flag == READY else flag for flag in flags)

@@ -16,7 +16,7 @@ OWN_AT = "kharness.yaml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComposeProject:
-    """What `docker compose config --format json` prints of a project, as plain values that nobody changes.
+    """What `docker compose config --format json` prints of a project, as plain values that are never changed.
 
     `directory` is the project directory, to which the file's relative paths were made absolute; `files` are all that
     were read, `main_files` those that were named: others are included or extended. `services` are the enabled ones,

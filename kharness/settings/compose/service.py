@@ -101,7 +101,7 @@ def _settings_of(project: ComposeProject, name: str) -> dict[str, Any]:
     said = {key: value for key, value in service.items() if key not in ELSEWHERE and not key.startswith("x-")}
     said = {key: value for key, value in said.items() if value is not None}
     if "environment" in said:
-        # A variable that nobody gives a value does not exist.
+        # A variable without a value does not exist.
         said["environment"] = {key: value for key, value in said["environment"].items() if value is not None}
     if "networks" in said:
         said["networks"] = dict(_networks(project, name))

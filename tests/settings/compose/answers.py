@@ -1,6 +1,6 @@
 """What Compose answers to `config` for the projects of the corpus, and ours, in one form that can be compared.
 
-`python -m tests.settings.compose.answers BINARY` writes the answers of a `docker-compose` 2.40 anew.
+`python -m tests.settings.compose.answers BINARY` writes the answers of a `docker-compose` 2.40 again.
 """
 
 from __future__ import annotations
