@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from kharness.errors import KharnessError
 from kharness.host.project.test_files import files_of_tests, tests_of, unfound_files
@@ -17,7 +18,7 @@ from kharness.plan.checks.catalog import checks_for
 from kharness.plan.gate.refusals import Collected, GateFacts
 from kharness.plan.session.modes import Mode
 from kharness.settings.catalog import ContainerDir
-from kharness.settings.model import Settings
+from kharness.settings.model import GateSettings, Settings
 
 PASSED, RELEASED = "tests passed ", "tests released "
 """What the names of facts begin with; the rest is the container directory's name."""
@@ -63,20 +64,48 @@ class Observed:
 
 def complete(harness: Harness, seen: Observed, *, mode: Mode, candidates: Mapping[str, str]) -> GateFacts:
     """Return the facts with those from disk, settings and earlier sessions; `candidates` are bases of this session."""
-    gate, path = seen.settings.gate, seen.directory.path
-    files = {test.file for test in seen.collected}
-    collected = {test.name.partition("[")[0] for test in seen.collected}
-    return replace(
+    found = with_files(
         seen.facts,
-        files=_files(seen),
-        other_mode=frozenset(files - {test.file for test in seen.facts.expected}),
-        uncollected=tuple(test for file in sorted(files) for test in tests_of(path, file) if test not in collected),
+        seen.directory.path,
+        collected=seen.collected,
+        gates=(seen.settings.gate,),
+        patterns=seen.patterns,
+        declared=seen.directory.settings_file.name if seen.declares else "",
+    )
+    return replace(
+        found,
         gone=gone_since_release(harness, seen.name, seen.tests),
         changes=_changes(harness, seen, mode=mode, candidates=candidates),
-        exclude=frozenset(gate.exclude),
-        skips=frozenset(gate.skips),
-        refuse=gate.refused,
-        untested_ok=gate.tests == "none",
+    )
+
+
+def with_files(
+    facts: GateFacts,
+    folder: Path,
+    *,
+    collected: Iterable[Collected],
+    gates: Sequence[GateSettings],
+    patterns: Sequence[str],
+    declared: str = "",
+) -> GateFacts:
+    """Return the facts with what test files there are, and what the settings excuse; `declared` is a file of items.
+
+    What several `gates` excuse counts where all of them excuse it; what one of them refuses is refused.
+    """
+    found = tuple(collected)
+    files = {test.file for test in found}
+    known = {test.name.partition("[")[0] for test in found}
+    paths = files_of_tests(folder, patterns) | unfound_files(folder, patterns)
+    on_disk = {str(path.relative_to(folder)) for path in paths}
+    return replace(
+        facts,
+        files=frozenset({*on_disk, declared} if declared else on_disk),
+        other_mode=frozenset(files - {test.file for test in facts.expected}),
+        uncollected=tuple(test for file in sorted(files) for test in tests_of(folder, file) if test not in known),
+        exclude=frozenset.intersection(*(frozenset(gate.exclude) for gate in gates)) if gates else frozenset(),
+        skips=frozenset.intersection(*(frozenset(gate.skips) for gate in gates)) if gates else frozenset(),
+        refuse=frozenset(key for gate in gates for key in gate.refused),
+        untested_ok=bool(gates) and all(gate.tests == "none" for gate in gates),
     )
 
 
@@ -101,13 +130,6 @@ def gone_since_release(harness: Harness, name: str, tests: Iterable[str]) -> tup
     """Return the tests of the last release that are not among these; none before the first release."""
     before = json.loads(harness.state.fact(f"{RELEASED}{name}") or "[]")
     return tuple(sorted(set(before) - set(tests)))
-
-
-def _files(seen: Observed) -> frozenset[str]:
-    directory = seen.directory
-    paths = files_of_tests(directory.path, seen.patterns) | unfound_files(directory.path, seen.patterns)
-    found = {str(path.relative_to(directory.path)) for path in paths}
-    return frozenset({*found, directory.settings_file.name} if seen.declares else found)
 
 
 def _changes(harness: Harness, seen: Observed, *, mode: Mode, candidates: Mapping[str, str]) -> tuple[str, ...]:

@@ -59,14 +59,18 @@ def inputs_now(
 ) -> Inputs | None:
     """Return the inputs that a build would have now, without building; None where they cannot be found out."""
     try:
-        if settings.image is not None:
-            found = harness.engine.image(settings.image)
-            image = found.id if found else ""
-        else:
-            image = read_recipe(harness, directory, settings, candidates=candidates).digest
+        image = image_now(harness, directory, settings, candidates=candidates)
         return _inputs(harness, directory, settings, image=image, mode=mode) if image else None
     except KharnessError:
         return None
+
+
+def image_now(harness: Harness, directory: ContainerDir, settings: Settings, *, candidates: dict[str, str]) -> str:
+    """Return the content digest that an image would have now, empty where it is gone. Raises `KharnessError`."""
+    if settings.image is None:
+        return read_recipe(harness, directory, settings, candidates=candidates).digest
+    found = harness.engine.image(settings.image)
+    return found.id if found else ""
 
 
 def doubts(harness: Harness, directory: ContainerDir, verdict: Verdict | None, *, image: str) -> tuple[str, ...]:

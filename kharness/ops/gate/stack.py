@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from kharness.errors import HostError, KharnessError
 from kharness.host.image.context import LEFTOVERS
-from kharness.host.project.test_files import PATTERNS, files_of_tests, tests_of, unfound_files
+from kharness.host.project.test_files import PATTERNS
+from kharness.ops.gate.facts import with_files
+from kharness.ops.gate.inputs import image_now
 from kharness.ops.harness import Harness
 from kharness.ops.image.build import bases_of
-from kharness.ops.image.recipe import read_recipe
 from kharness.plan.gate.refusals import Collected, GateFacts
 from kharness.settings.compose.load import load_compose
 from kharness.settings.compose.project import ComposeProject
@@ -45,25 +46,17 @@ def complete_stack(
     What its services' `gate` excuses counts where all of them say it, as they do when it is said of the project; what
     one of them refuses is refused. Raises `HostError` where its folder cannot be searched.
     """
-    folder, gates = project.directory, [each.gate for each in settings.values()]
-    found = tuple(collected)
-    files = {test.file for test in found}
-    known = {test.name.partition("[")[0] for test in found}
     try:
-        paths = files_of_tests(folder, patterns) | unfound_files(folder, patterns)
+        return with_files(
+            facts,
+            project.directory,
+            collected=collected,
+            gates=[each.gate for each in settings.values()],
+            patterns=patterns,
+            declared=project.files[0].name if declares else "",
+        )
     except OSError as error:
         raise HostError(f"{error.filename}: cannot be searched for tests: {error.strerror}") from error
-    on_disk = {str(path.relative_to(folder)) for path in paths}
-    return replace(
-        facts,
-        files=frozenset({*on_disk, project.files[0].name} if declares else on_disk),
-        other_mode=frozenset(files - {test.file for test in facts.expected}),
-        uncollected=tuple(test for file in sorted(files) for test in tests_of(folder, file) if test not in known),
-        exclude=frozenset.intersection(*(frozenset(gate.exclude) for gate in gates)) if gates else frozenset(),
-        skips=frozenset.intersection(*(frozenset(gate.skips) for gate in gates)) if gates else frozenset(),
-        refuse=frozenset(key for gate in gates for key in gate.refused),
-        untested_ok=bool(gates) and all(gate.tests == "none" for gate in gates),
-    )
 
 
 def stack_digest(project: ComposeProject) -> str:
@@ -115,13 +108,10 @@ def _said(project: ComposeProject) -> tuple[object, ...]:
 
 
 def _digest_now(harness: Harness, name: str, settings: Settings, images: Mapping[str, StackImage]) -> str:
+    directory = harness.catalog.select(name, prefix=False)
     try:
-        if settings.image is not None:
-            found = harness.engine.image(settings.image)
-            return found.id if found else ""
-        directory = harness.catalog.select(name, prefix=False)
         candidates = {base: images[base].id for base in bases_of(harness, directory, settings) if base in images}
-        return read_recipe(harness, directory, settings, candidates=candidates).digest
+        return image_now(harness, directory, settings, candidates=candidates)
     except KharnessError:
         return ""
 
