@@ -124,7 +124,7 @@ def _plan(harness: Harness, directory: ContainerDir, mode: str, above: tuple[Set
             tell(directory.name, note)
         plan = replace(plan, spec=carry_over(plan.spec, carry.volumes))
         return _Planned(plan, frozenset(subject.env))
-    subject = instance_subject(directory, settings, image)
+    subject = instance_subject(directory, settings, image, origin=harness.origin(directory.name))
     missing = missing_directories(harness, subject)
     root, place = harness.volume_root, _place(directory.name)
     plan = plan_test_launch(subject, mode=Mode(mode), place=place, volume_root=root, missing=missing)

@@ -38,32 +38,17 @@ def silent(_who: str, _what: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Harness:
-    """An engine, and a project on it. State and locks are per engine and project, not per user.
+class ProjectFiles:
+    """A project of this host as its files describe it; no engine is asked.
 
-    `folder` is where the project's `pyproject.toml` is, None where container directories come from elsewhere.
-    `targets` makes what runs production. `compose` is the Compose project that this is, None for one of container
-    directories; then the catalog has its services. `invoker` is the user who runs this as root by sudo, where the
-    volume root is not configured.
+    `compose` is the Compose project that this is, None for one of container directories; then the catalog has its
+    services.
     """
 
-    engine: Engine
     host: HostSettings
-    catalog: Catalog
-    state_dir: Path
     project: Registered
-    folder: Path | None
-    state: State
-    targets: Callable[[Harness], Target]
+    catalog: Catalog
     compose: ComposeProject | None = None
-    owner: Owner = field(default_factory=current_owner)
-    report: Report = silent
-    invoker: Invoker | None = None
-
-    @property
-    def production(self) -> Target:
-        """Where production runs; `engine` builds and tests."""
-        return self.targets(self)
 
     @property
     def repository(self) -> str:
@@ -76,6 +61,48 @@ class Harness:
     def volume_root(self) -> PurePosixPath:
         """`DV` as plans want it."""
         return PurePosixPath(self.host.dv)
+
+    def tags(self, name: str) -> Tags:
+        """Return the references of a container directory's images, or of a service's."""
+        return Tags(self.repository, f"{self.project.name}-{name}" if self.compose else name)
+
+    def settings(self, directory: ContainerDir, *, above: Iterable[SettingsLayer] = ()) -> Settings:
+        """Read a directory's settings, under what is `above` and over the host's defaults.
+
+        Raises `SettingsError` with every problem.
+        """
+        if self.compose:
+            # Docker's own defaults hold for a Compose project, not the host's for container directories.
+            return service_settings(self.compose, directory.name)
+        return load_settings(directory.path, below=self.host.defaults, above=above)
+
+    def origin(self, name: str) -> ServiceOrigin | None:
+        """Return what Compose makes around a service's container; None for a container directory."""
+        return service_origin(self.compose, name) if self.compose else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Harness(ProjectFiles):
+    """An engine, and a project on it. State and locks are per engine and project, not per user.
+
+    `folder` is where the project's `pyproject.toml` is, None where container directories come from elsewhere.
+    `targets` makes what runs production. `invoker` is the user who runs this as root by sudo, where the volume root is
+    not configured.
+    """
+
+    engine: Engine
+    state_dir: Path
+    folder: Path | None
+    state: State
+    targets: Callable[[Harness], Target]
+    owner: Owner = field(default_factory=current_owner)
+    report: Report = silent
+    invoker: Invoker | None = None
+
+    @property
+    def production(self) -> Target:
+        """Where production runs; `engine` builds and tests."""
+        return self.targets(self)
 
     @property
     def home(self) -> Path:
@@ -96,27 +123,9 @@ class Harness:
         """Whether the project's ledger has a release of this image of a directory. Raises `StateError`."""
         return self.state.has_released(name, image)
 
-    def tags(self, name: str) -> Tags:
-        """Return the references of a container directory's images, or of a service's."""
-        return Tags(self.repository, f"{self.project.name}-{name}" if self.compose else name)
-
     def details(self, who: str) -> Callable[[str], None]:
         """Return what takes the details of a long step, such as a build's lines."""
         return lambda line: self.report(who, f" {line}")
-
-    def settings(self, directory: ContainerDir, *, above: Iterable[SettingsLayer] = ()) -> Settings:
-        """Read a directory's settings, under what is `above` and over the host's defaults.
-
-        Raises `SettingsError` with every problem.
-        """
-        if self.compose:
-            # Docker's own defaults hold for a Compose project, not the host's for container directories.
-            return service_settings(self.compose, directory.name)
-        return load_settings(directory.path, below=self.host.defaults, above=above)
-
-    def origin(self, name: str) -> ServiceOrigin | None:
-        """Return what Compose makes around a service's container; None for a container directory."""
-        return service_origin(self.compose, name) if self.compose else None
 
     def fleet(self) -> tuple[Mapping[str, Settings], Mapping[str, SettingsError]]:
         """Read all settings, by the directories' names; what is wrong with others is returned beside them."""

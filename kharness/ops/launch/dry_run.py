@@ -5,35 +5,30 @@ Where no engine answers, it is what the settings alone determine.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from kharness.host.project.projects import Registered, registered
+from kharness.host.project.projects import registered
 from kharness.ops.drift.watch import ResponseOptions
-from kharness.ops.harness import COMPOSE_REPOSITORY, Harness
+from kharness.ops.harness import Harness, ProjectFiles
 from kharness.ops.launch.secrets import named_secrets
-from kharness.ops.launch.subject import instance_subject, read_env_files
+from kharness.ops.launch.subject import instance_subject, read_env_files, unshown
 from kharness.ops.launch.volumes import missing_here
 from kharness.ops.project.unfinished import all_unfinished
 from kharness.ops.release.recover import Recovered
 from kharness.plan import labels
 from kharness.plan.drift.changes import Action, ScanResult
 from kharness.plan.facts import ImageFacts, short_id
-from kharness.plan.image.tags import Tags
 from kharness.plan.launch.plan import LaunchPlan, Subject, TestPlace, plan_production_launch, plan_test_launch
 from kharness.plan.launch.runspec import MountKind
 from kharness.plan.release.operation import Phase
 from kharness.plan.session.modes import Mode
 from kharness.plan.session.untouched import shown
-from kharness.settings.catalog import Catalog, ContainerDir, find_containers, service_catalog
+from kharness.settings.catalog import ContainerDir, find_containers, service_catalog
 from kharness.settings.compose.folder import ComposeFolder
-from kharness.settings.compose.identity import service_origin
 from kharness.settings.compose.project import ComposeProject
-from kharness.settings.compose.service import service_settings
 from kharness.settings.host import HostSettings
-from kharness.settings.layers import SettingsLayer
-from kharness.settings.load import load_settings
 from kharness.settings.model import Settings
 from kharness.settings.project import Project, find_project
 
@@ -44,13 +39,8 @@ COMPLETE = frozenset({"test", "interval", "timeout", "start_period", "retries"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Engineless:
-    """A project of this host, and container directories, without an engine."""
-
-    host: HostSettings
-    project: Registered
-    catalog: Catalog
-    compose: ComposeProject | None = None
+class Engineless(ProjectFiles):
+    """What a project would launch, without an engine."""
 
     @classmethod
     def open(cls, host: HostSettings, *, folder: Path | None, environ: Mapping[str, str]) -> Engineless:
@@ -65,18 +55,6 @@ class Engineless:
         catalog = service_catalog(folder, compose.services)
         return cls(host=host, project=project, catalog=catalog, compose=compose)
 
-    def tags(self, name: str) -> Tags:
-        """Return the references of a container directory's images, or of a service's."""
-        if self.compose is not None:
-            return Tags(self.host.repository or COMPOSE_REPOSITORY, f"{self.project.name}-{name}")
-        return Tags(self.project.repository_or(self.host.repository), name)
-
-    def settings(self, directory: ContainerDir, *, above: Iterable[SettingsLayer] = ()) -> Settings:
-        """Read a directory's settings. Raises `SettingsError`."""
-        if self.compose is not None:
-            return service_settings(self.compose, directory.name)
-        return load_settings(directory.path, below=self.host.defaults, above=above)
-
     def production(
         self, directory: ContainerDir, settings: Settings, *, values: bool = True
     ) -> tuple[Subject, LaunchPlan]:
@@ -84,20 +62,20 @@ class Engineless:
 
         The reference of what is live stands for its image. Raises `SettingsError`.
         """
-        image = ImageFacts(id=self.tags(directory.name).live)
+        image, origin = ImageFacts(id=self.tags(directory.name).live), self.origin(directory.name)
         said = labels.production(self.project.name, directory.name, folder=self.project.path, image=image.id)
         subject = Subject(
             name=directory.name,
             settings=settings,
             image=image,
             built=settings.image is None,
-            env=read_env_files(directory, settings.env_file) if values else {},
+            env=unshown(origin, settings) or (read_env_files(directory, settings.env_file) if values else {}),
             secrets=named_secrets(directory, settings, copies=COPIES) if values else (),
             directory=directory.path,
             labels={key: value for key, value in said.items() if key != labels.IMAGE},
-            origin=service_origin(self.compose, directory.name) if self.compose is not None else None,
+            origin=origin,
         )
-        return subject, plan_production_launch(subject, volume_root=PurePosixPath(self.host.dv))
+        return subject, plan_production_launch(subject, volume_root=self.volume_root)
 
     def instance(
         self, directory: ContainerDir, settings: Settings, *, mode: Mode, place: TestPlace
@@ -106,10 +84,10 @@ class Engineless:
 
         Raises `SettingsError`, `UsageError`, `HostError`.
         """
-        subject = instance_subject(directory, settings, ImageFacts(id=self.tags(directory.name).latest))
-        root = PurePosixPath(self.host.dv)
-        missing = missing_here(subject, volume_root=root)
-        plan = plan_test_launch(subject, mode=mode, place=place, volume_root=root, missing=missing)
+        image, origin = ImageFacts(id=self.tags(directory.name).latest), self.origin(directory.name)
+        subject = instance_subject(directory, settings, image, origin=origin)
+        missing = missing_here(subject, volume_root=self.volume_root)
+        plan = plan_test_launch(subject, mode=mode, place=place, volume_root=self.volume_root, missing=missing)
         kept = {key: value for key, value in plan.spec.labels.items() if key != labels.IMAGE}
         return subject, replace(plan, spec=replace(plan.spec, labels=kept))
 

@@ -34,7 +34,7 @@ def production_subject(harness: Harness, directory: ContainerDir, settings: Sett
         settings=settings,
         image=image,
         built=settings.image is None,
-        env=_unshown(origin, settings) or read_env_files(directory, settings.env_file),
+        env=unshown(origin, settings) or read_env_files(directory, settings.env_file),
         secrets=production_secrets(harness, directory, settings, image),
         directory=directory.path,
         labels=labels.production(harness.project.name, directory.name, folder=harness.project.path, image=image.id),
@@ -55,14 +55,14 @@ def instance_subject(
         settings=settings,
         image=image,
         built=settings.image is None,
-        env=_unshown(origin, settings) or read_env_files(directory, for_test(settings).env_file),
+        env=unshown(origin, settings) or read_env_files(directory, for_test(settings).env_file),
         secrets=instance_secrets(directory, settings),
         directory=directory.path,
         origin=origin,
     )
 
 
-def _unshown(origin: ServiceOrigin | None, settings: Settings) -> dict[str, str]:
+def unshown(origin: ServiceOrigin | None, settings: Settings) -> dict[str, str]:
     """Return the variables of a service whose values no report shows."""
     names = origin.hidden if origin else frozenset[str]()
     return {name: value for name, value in settings.environment.items() if name in names}
@@ -110,7 +110,7 @@ def hidden_values(harness: Harness, directory: ContainerDir, settings: Settings,
     with suppress(SettingsError):
         env = read_env_files(directory, said.env_file)
     origin = harness.origin(directory.name)
-    env |= _unshown(origin, said)
+    env |= unshown(origin, said)
     files = [directory.path / secret.file for secret in said.secrets.values()]
     files += origin.secrets if origin else ()
     found = set(env.values())

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 import pytest
 
 from kharness.errors import UsageError
 from kharness.ops.drift.watch import ResponseOptions
-from kharness.ops.launch.dry_run import would_recover, would_respond
+from kharness.ops.launch.dry_run import Engineless, would_recover, would_respond
 from kharness.ops.release.recover import rebuild, would_rebuild
 from kharness.plan.drift.changes import Drifted, DriftVerdict, ScanResult
 from kharness.plan.facts import ImageFacts, short_id
+from kharness.plan.launch.docker_line import docker_line
+from kharness.plan.launch.mounts import Scratch
+from kharness.plan.launch.plan import TestPlace
+from kharness.plan.session.modes import Mode
 from tests.ops.release.test_recover import left_in_the_middle
 from tests.ops.releases import Production
+from tests.ops.world import World
 
 Running = tuple[Production, ImageFacts]
 
@@ -63,3 +70,23 @@ def test_what_would_be_done_about_drift_is_told(running: Running) -> None:
         ("gone", "nothing is live to launch", False),
     ]
     assert web.changes() == ()
+
+
+def test_the_password_of_a_service_is_a_hidden_value_without_an_engine(world: World) -> None:
+    text = "services: {web: {image: i, environment: {DB_PASSWORD: hunter22, MODE: fast}}}\n"
+    harness = world.compose(text)
+    assert harness.compose is not None
+    here = Engineless(host=harness.host, project=harness.project, catalog=harness.catalog, compose=harness.compose)
+    directory = here.catalog.select("web", prefix=False)
+    settings = here.settings(directory)
+    scratch = Scratch(directory=PurePosixPath("/scratch"), prefix="test")
+    place = TestPlace(name="test-web", network="n", scratch=scratch, labels={})
+    for subject, plan in (
+        here.production(directory, settings),
+        here.production(directory, settings, values=False),
+        here.instance(directory, settings, mode=Mode.STANDALONE, place=place),
+    ):
+        assert subject.env == {"DB_PASSWORD": "hunter22"}
+        line = docker_line(plan.spec, hide=frozenset(subject.env))
+        assert "MODE=fast" in line
+        assert "hunter22" not in line
