@@ -139,8 +139,8 @@ def _refuse_for_stacks(config: pytest.Config, selection: StackSelection) -> None
     for flag in ("promote", "launch", "keep", "keep_failed", "if_changed"):
         if getattr(config.option, flag):
             raise pytest.UsageError(
-                f"{name}: --{flag.replace('_', '-')} cannot be had for a Compose project, which is tested with "
-                "--ready, --prod-ready or --in-prod"
+                f"{name}: --{flag.replace('_', '-')} does not work on a Compose project; --ready, --prod-ready "
+                "and --in-prod do"
             )
 
 

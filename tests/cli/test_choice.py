@@ -88,7 +88,7 @@ def test_a_command_for_one_container_asks_for_a_service(faked: tuple[Project, Fa
     project, _ = faked
     words = ["true"] if command == "exec" else []
     found = said(here(project, command, "shop", *words), 2)
-    assert f"{command}: should be told one service of project shop: shop/db, shop/api, shop/web" in found
+    assert f"{command}: takes one service, and not all of project shop: shop/db, shop/api, shop/web" in found
 
 
 @pytest.mark.parametrize(

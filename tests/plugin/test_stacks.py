@@ -256,7 +256,7 @@ def test_production_that_does_not_run_is_said(shop: Project) -> None:
 def test_what_a_project_cannot_have_is_refused_before_anything_is_launched(shop: Project, flag: str) -> None:
     done = run(shop, "--ready", flag)
     assert done.status == 4
-    assert f"{flag} cannot be had for a Compose project" in done.output
+    assert f"{flag} does not work on a Compose project" in done.output
 
 
 def test_without_a_mode_a_compose_file_means_nothing(shop: Project) -> None:

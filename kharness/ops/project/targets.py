@@ -239,7 +239,7 @@ def one_service(target: Target, what: str) -> str:
         return target.names[0]
     name = target.project.name if target.project else ""
     listed = _listed([f"{name}/{each}" for each in target.names])
-    raise UsageError(f"{what}: should be told one service of project {name}: {listed}")
+    raise UsageError(f"{what}: takes one service, and not all of project {name}: {listed}")
 
 
 def _one(text: str, found: Sequence[KnownProject]) -> KnownProject:

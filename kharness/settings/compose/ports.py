@@ -76,7 +76,7 @@ def _short(text: str, loc: Loc, faults: Faults) -> Iterator[dict[str, Any]]:
         fault(faults, loc, "a port whose protocol is tcp, udp or sctp", text)
         return
     if address is None:
-        fault(faults, loc, "a port whose address is one; one of IPv6 is in brackets, [::1]:8080:80", text)
+        fault(faults, loc, "a port with an IP address before it, an IPv6 address in brackets as in [::1]:8080:80", text)
         return
     published = _numbers(match["published"]) if match["published"] else None
     if match["published"] and (published is None):

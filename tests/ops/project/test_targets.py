@@ -113,7 +113,7 @@ def test_two_folders_of_one_name_are_both_named(at: Callable[..., Targets], tmp_
 
 
 def test_a_command_for_one_container_lists_the_services_of_a_project(at: Callable[..., Targets]) -> None:
-    with pytest.raises(UsageError, match="exec: should be told one service of project shop: shop/db, shop/api, "):
+    with pytest.raises(UsageError, match="exec: takes one service, and not all of project shop: shop/db, shop/api, "):
         one_service(at().find("shop", prefix=False), "exec")
     assert one_service(at().find("shop/db", prefix=False), "exec") == "db"
 
